@@ -1,0 +1,1 @@
+"""Sequence recognition in images: feature extraction, feature refinement, sequence generation, on Jittor."""

@@ -1,0 +1,1 @@
+"""Pictures and labels, no framework: readers, loader, transforms, renderers, music encodings, LMDB, lexicons."""

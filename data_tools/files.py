@@ -1,0 +1,48 @@
+"""Files are written whole or not at all: a temporary name, fsync, rename."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from data_tools.errors import UserError
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Opens a binary file beside `path` and renames it to `path` when the block ends well; else leaves nothing.
+
+    Raises UserError where the folder cannot be written or the disk is full; an older file at `path` is then intact.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free space or name another place") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Writes `content` to `path`, whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    """Writes `content` as UTF-8 to `path`, whole or not at all."""
+    write_bytes(path, content.encode("utf-8"))

@@ -1,0 +1,36 @@
+"""What every reader gives: an image, its text and a key that names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its label, exactly as drawn or annotated; `key` names it within its data set."""
+
+    image: Image.Image
+    text: str
+    key: str
+
+
+class CorruptSample(Exception):
+    """A sample that cannot be used; readers raise it from `__getitem__`, loaders count, log and skip it."""
+
+    def __init__(self, key: str, why: str):
+        super().__init__(f"{key}: {why}")
+        self.key, self.why = key, why
+
+    def __reduce__(self):
+        return CorruptSample, (self.key, self.why)
+
+
+class Reader(Protocol):
+    """A data set: samples by position. `reader[i]` raises CorruptSample; the same `i` is always the same sample."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
