@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from PIL import Image
@@ -10,11 +11,15 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its label, exactly as drawn or annotated; `key` names it within its data set."""
+    """One image with its label, exactly as drawn or annotated; `key` names it within its data set.
+
+    `extra` holds further texts of the sample by name, such as a score's `agnostic` encoding; an LMDB keeps them.
+    """
 
     image: Image.Image
     text: str
     key: str
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 class CorruptSample(Exception):
