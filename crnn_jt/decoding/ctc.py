@@ -3,9 +3,9 @@
 Graves et al., "Connectionist Temporal Classification", ICML 2006: the collapse B drops adjacent repeats, then blanks;
 p(l | y) is the sum over all paths that B maps to l (the forward algorithm). Index 0 is the blank everywhere.
 
-The forward sums run in the linear domain in float64, each step divided by its largest probability. Nothing is scaled
-back on the way, so a path lost to underflow is worth less than 1e-307 of the best one; results below `_TRUSTED` are
-computed again with logarithms. That is several times faster than `logaddexp` everywhere, and no less exact.
+The forward sums run in the linear domain in float64. Nothing is scaled on the way, so a path lost to underflow is worth
+less than 1e-307; sums below `TRUSTED` are computed again with logarithms. That is several times faster than `logaddexp`
+everywhere, and no less exact.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 BLANK = 0
-_TRUSTED = 1e-250
+TRUSTED = 1e-250
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,40 @@ def batch_forward_scores(
 
     log_probs (T, N, K), lengths (N,) valid steps, rows (M,) image of each word, words (M, L) padded, sizes (M,).
     """
-    lengths = np.asarray(lengths)
-    scaled, offsets = scale(log_probs, lengths)
-    total = _forward_linear(scaled, lengths, rows, words, sizes)
+    logs = close(log_probs, lengths)
+    scaled, offsets = scale(logs)
+    total = forward_linear(scaled, rows, words, sizes)
+    return settle(total, offsets, logs, rows, words, sizes)
+
+
+def settle(total, offsets, logs, rows, words, sizes) -> np.ndarray:
+    """Scaled forward sums (M,) as log-probabilities; the weak ones are computed again from `logs`."""
     with np.errstate(divide="ignore"):
         scores = np.log(total) + offsets[rows]
-    weak = np.flatnonzero(total < _TRUSTED)
+    weak = np.flatnonzero(total < TRUSTED)
     if len(weak):
-        scores[weak] = _forward_log(log_probs, lengths, rows[weak], words[weak], sizes[weak])
+        scores[weak] = _forward_log(logs, rows[weak], words[weak], sizes[weak])
     return scores
 
 
-def scale(log_probs: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (T, N, K) float64 with each step's largest at 1, and the log factor of each image (N,)."""
+def close(log_probs: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
+    """Log-probabilities (T, N, K) as float64 with a certain blank at every step behind an image's last.
+
+    Such steps change no word's probability, so what follows need not know lengths.
+    """
     logs = log_probs.astype(np.float64)
-    peak = np.nan_to_num(logs.max(axis=2), neginf=0.0)  # (T, N)
-    valid = np.arange(len(logs))[:, None] < np.asarray(lengths)
-    return np.exp(logs - peak[:, :, None]), np.where(valid, peak, 0.0).sum(axis=0)
+    behind = np.arange(len(logs))[:, None] >= np.asarray(lengths)  # (T, N)
+    logs[behind] = -np.inf
+    logs[behind, BLANK] = 0.0
+    return logs
+
+
+def scale(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (T, N, K) of closed logs, each step's sum 1, and the log factor of each image (N,)."""
+    peak = np.nan_to_num(logs.max(axis=2, keepdims=True), neginf=0.0)  # (T, N, 1)
+    powers = np.exp(logs - peak)
+    total = np.maximum(powers.sum(axis=2, keepdims=True), np.finfo(float).tiny)
+    return powers / total, (peak + np.log(total))[:, :, 0].sum(axis=0)
 
 
 def _extended(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,36 +136,28 @@ def _extended(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return extended, skip
 
 
-def _forward_linear(scaled, lengths, rows, words, sizes) -> np.ndarray:
-    """Forward sums of scaled probabilities, (M,)."""
+def forward_linear(scaled: np.ndarray, rows: np.ndarray, words: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Forward sums of scaled probabilities (T, N, K) of words (M, L) on images `rows` (M,) -> (M,)."""
     extended, skip = _extended(words)
-    count, states = extended.shape
-    alpha = np.zeros((count, states + 2))  # two empty states in front
-    alpha[:, 2] = 1.0  # "before the first step": as if a blank had been read
-    index = rows[:, None]
-    uneven = len(set(lengths[rows].tolist())) > 1
-    for t in range(int(lengths[rows].max(initial=0))):
+    alpha = np.zeros((len(words), extended.shape[1] + 2))  # two empty states in front
+    alpha[:, 2] = 1.0  # before the first step it is as if a blank had been read
+    for step in scaled:
         moved = alpha[:, 2:] + alpha[:, 1:-1]
         moved += alpha[:, :-2] * skip
-        moved *= scaled[t][index, extended]
-        if uneven:
-            live = (t < lengths[rows])[:, None]
-            moved = np.where(live, moved, alpha[:, 2:])
+        moved *= step[rows[:, None], extended]
         alpha[:, 2:] = moved
     return _final(alpha[:, 2:], sizes, np.add, 0.0)
 
 
-def _forward_log(log_probs, lengths, rows, words, sizes) -> np.ndarray:
+def _forward_log(logs, rows, words, sizes) -> np.ndarray:
     """The same in logarithms, for what is too small for the linear domain, (M,)."""
     extended, skip = _extended(words)
-    count, states = extended.shape
-    alpha = np.full((count, states + 2), -np.inf)
+    alpha = np.full((len(words), extended.shape[1] + 2), -np.inf)
     alpha[:, 2] = 0.0
     closed = np.where(skip, 0.0, -np.inf)
-    for t in range(int(lengths[rows].max(initial=0))):
+    for step in logs:
         moved = np.logaddexp(np.logaddexp(alpha[:, 2:], alpha[:, 1:-1]), alpha[:, :-2] + closed)
-        moved = moved + log_probs[t].astype(np.float64)[rows[:, None], extended]
-        alpha[:, 2:] = np.where((t < lengths[rows])[:, None], moved, alpha[:, 2:])
+        alpha[:, 2:] = moved + step[rows[:, None], extended]
     return _final(alpha[:, 2:], sizes, np.logaddexp, -np.inf)
 
 

@@ -1,0 +1,151 @@
+// The inner loops of lexicon decoding. Built at first use by native.py; lexicon.py has the same in numpy.
+// Tries are flat arrays (trie.py); probabilities are (T, N, K) doubles, each step sums to 1 (the bound rests on it), and
+// behind an image's last step blank = 1 and all else 0, so that an image needs no length of its own.
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace {
+
+struct Trie {
+    const int32_t *symbol, *children, *word;
+};
+
+struct Row {  // a column of the edit-distance table as bit vectors (Myers 1999, Hyyrö 2003)
+    int32_t node, depth, score;
+    uint64_t up, down;
+};
+
+// Exact best word of one image, depth first. A prefix's probability (that a labelling begins with it) bounds every
+// word below it (Graves 2006, prefix search), so whole subtrees fall away once one good word is known.
+struct Search {
+    Trie trie;
+    int steps;
+    std::vector<double> p;  // one image, (K, T): a symbol's steps side by side
+    double best = 0;
+    int32_t winner = -1;
+    int64_t visited = 0;
+    std::vector<std::vector<double>> blank, symbol;  // by depth: mass after t steps, (T+1)
+    struct Child { double bound; int32_t node; };
+    std::vector<std::vector<Child>> order;
+
+    double bound(const double* b, const double* s, bool repeat, int k) const {
+        double sum = 0;
+        const double* q = p.data() + k * steps;
+        if (repeat) for (int t = 0; t < steps; ++t) sum += q[t] * b[t];
+        else for (int t = 0; t < steps; ++t) sum += q[t] * (b[t] + s[t]);
+        return sum;
+    }
+
+    void enter(int depth, int k, bool repeat) {  // masses of a child at `depth` from its parent's
+        const double *b = blank[depth - 1].data(), *s = symbol[depth - 1].data();
+        double *cb = blank[depth].data(), *cs = symbol[depth].data();
+        const double* q = p.data() + k * steps;
+        cb[0] = cs[0] = 0;
+        for (int t = 0; t < steps; ++t) {
+            const double before = repeat ? b[t] : b[t] + s[t];
+            cs[t + 1] = q[t] * (before + cs[t]);
+            cb[t + 1] = p[t] * (cb[t] + cs[t]);
+        }
+    }
+
+    void visit(int32_t node, int depth) {
+        ++visited;
+        const double score = blank[depth][steps] + symbol[depth][steps];
+        const int32_t word = trie.word[node];
+        if (word >= 0 && score > 0 && (score > best || (score == best && word < winner))) best = score, winner = word;
+        if (depth >= steps) return;
+        auto& list = order[depth];
+        list.clear();
+        for (int32_t c = trie.children[node]; c < trie.children[node + 1]; ++c) {
+            const int k = trie.symbol[c];
+            list.push_back({bound(blank[depth].data(), symbol[depth].data(), k == trie.symbol[node], k), c});
+        }
+        std::sort(list.begin(), list.end(), [](const Child& a, const Child& b) { return a.bound > b.bound; });
+        for (size_t i = 0; i < list.size(); ++i) {
+            const Child child = list[i];
+            if (child.bound * (1 + 1e-9) < best || child.bound <= 0) return;
+            const int k = trie.symbol[child.node];
+            enter(depth + 1, k, k == trie.symbol[node]);
+            visit(child.node, depth + 1);
+        }
+    }
+};
+
+}  // namespace
+
+extern "C" {
+
+// Words within `delta` edits of query (m symbols, m <= 64): their numbers and distances; returns how many.
+int64_t nearest(const int32_t* symbol, const int32_t* children, const int32_t* word, const int32_t* height,
+                const int32_t* query, int m, int symbols, int delta, int32_t* words, int32_t* distances) {
+    std::vector<uint64_t> match(symbols, 0);
+    for (int i = 0; i < m; ++i) match[query[i]] |= 1ull << i;
+    const uint64_t top = m ? 1ull << (m - 1) : 0;
+    int64_t found = 0;
+    std::vector<Row> stack{{0, 0, m, ~0ull, 0}};
+    while (!stack.empty()) {
+        const Row row = stack.back();
+        stack.pop_back();
+        if (word[row.node] >= 0 && row.score <= delta) words[found] = word[row.node], distances[found++] = row.score;
+        for (int32_t c = children[row.node]; c < children[row.node + 1]; ++c) {
+            const uint64_t eq = match[symbol[c]];
+            const uint64_t diagonal = (((eq & row.up) + row.up) ^ row.up) | eq | row.down;
+            uint64_t across_up = row.down | ~(diagonal | row.up), across_down = row.up & diagonal;
+            const int depth = row.depth + 1;
+            const int score = m ? row.score + ((across_up & top) != 0) - ((across_down & top) != 0) : depth;
+            if (score - (std::min(height[c], m + delta) - depth) > delta || depth > m + delta) continue;
+            across_up = (across_up << 1) | 1;
+            across_down <<= 1;
+            stack.push_back({c, depth, score, across_down | ~(diagonal | across_up), across_up & diagonal});
+        }
+    }
+    return found;
+}
+
+// CTC forward sums of `pairs` words, each on its image: words flat, the word of pair i at starts[i], sizes[i] long.
+void forward(const double* p, int steps, int images, int symbols, int64_t pairs, const int32_t* rows,
+             const int32_t* flat, const int64_t* starts, const int32_t* sizes, double* out) {
+    std::vector<double> alpha;
+    const int stride = images * symbols;
+    for (int64_t i = 0; i < pairs; ++i) {
+        const int32_t* word = flat + starts[i];
+        const int size = sizes[i];
+        const double* q = p + rows[i] * symbols;
+        alpha.assign(2 * size + 1, 0.0);
+        alpha[0] = 1;
+        for (int t = 0; t < steps; ++t, q += stride) {
+            const int last = std::min(size - 1, t);  // symbols that can have been reached
+            alpha[2 * size] = q[0] * (alpha[2 * size] + (size ? alpha[2 * size - 1] : 0));
+            for (int j = last; j >= 0; --j) {
+                const double jump = j && word[j] != word[j - 1] ? alpha[2 * j - 1] : 0;
+                if (j + 1 < size) alpha[2 * j + 2] = q[0] * (alpha[2 * j + 2] + alpha[2 * j + 1]);
+                alpha[2 * j + 1] = q[word[j]] * (alpha[2 * j + 1] + alpha[2 * j] + jump);
+            }
+            if (size) alpha[0] *= q[0];
+        }
+        out[i] = alpha[2 * size] + (size ? alpha[2 * size - 1] : 0);
+    }
+}
+
+// The best word of each image: its number (-1: none possible) and its scaled score; returns the nodes visited.
+int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word, int deepest, const double* p,
+             int steps, int images, int symbols, int32_t* winners, double* scores) {
+    const int levels = std::min(deepest, steps) + 1;
+    Search search{{symbol, children, word}, steps, std::vector<double>(symbols * steps)};
+    search.blank.assign(levels, std::vector<double>(steps + 1));
+    search.symbol.assign(levels, std::vector<double>(steps + 1, 0.0));
+    search.order.resize(levels);
+    for (int n = 0; n < images; ++n) {
+        for (int t = 0; t < steps; ++t)
+            for (int k = 0; k < symbols; ++k) search.p[k * steps + t] = p[(int64_t(t) * images + n) * symbols + k];
+        auto& b = search.blank[0];
+        b[0] = 1;
+        for (int t = 0; t < steps; ++t) b[t + 1] = b[t] * search.p[t];
+        search.best = 0, search.winner = -1;
+        search.visit(0, 0);
+        winners[n] = search.winner, scores[n] = search.best;
+    }
+    return search.visited;
+}
+}
