@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from data_tools.sample import CorruptSample
+from data_tools.sample import CorruptSample, Sample, Stored
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded: no word needs them, and a small file can claim any size."""
@@ -32,6 +32,11 @@ def decode(content: bytes, key: str) -> Image.Image:
     except Exception as error:  # Pillow's plug-ins raise almost anything on hostile bytes
         raise CorruptSample(key, "the image cannot be decoded") from error
     return image
+
+
+def opened(stored: Stored) -> Sample:
+    """The sample with its picture decoded; raises CorruptSample as `decode` does."""
+    return Sample(decode(stored.content, stored.key), stored.text, stored.key, stored.extra)
 
 
 def to_channels(image: Image.Image, channels: int) -> Image.Image:

@@ -22,6 +22,16 @@ class Sample:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A sample whose picture is still the bytes of a file, as readers of files give it by `stored(index)`."""
+
+    content: bytes
+    text: str
+    key: str
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
 class CorruptSample(Exception):
     """A sample that cannot be used; readers raise it from `__getitem__`, loaders count, log and skip it."""
 

@@ -2,8 +2,8 @@
 
 Each worker is a fresh Python (never a fork: the parent may hold OpenMP threads), joined by one socket pair. It
 unpickles one task, then runs it on job after job, and sends results from a thread of its own, so that it works ahead
-while the parent is busy elsewhere. The parent has no threads. A worker whose parent is gone, SIGKILL included, reads the
-end of its socket and ends. Nothing of the parent's `__main__` is imported, so scripts need no guard; but the task's
+while the parent is busy elsewhere. The parent has no threads. A worker whose parent is gone, SIGKILL included, reads
+the end of its socket and ends. Nothing of the parent's `__main__` is imported, so scripts need no guard; but the task's
 classes must live in modules.
 """
 
