@@ -51,9 +51,15 @@ def _overview(room: str, description: str, commands: dict[str, Command]) -> str:
 
 
 def _run(prog: str, module, argv: list[str]) -> int | None:
-    from jsonargparse import ArgumentError, ArgumentParser
+    from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
-    parser = ArgumentParser(prog=prog, description=module.__doc__, exit_on_error=False)
+    class AsWritten(DefaultHelpFormatter):
+        """Keeps the lines of a command's docstring, its examples above all."""
+
+        def _fill_text(self, text: str, width: int, indent: str) -> str:
+            return text.strip()
+
+    parser = ArgumentParser(prog=prog, description=module.__doc__, exit_on_error=False, formatter_class=AsWritten)
     module.add_arguments(parser)
     try:
         args = parser.parse_args(argv)

@@ -13,8 +13,8 @@ from pathlib import Path
 import lmdb
 
 from data_tools.errors import UserError
-from data_tools.readers.lmdb import NUM_SAMPLES, record, refuse_truncated
-from data_tools.records import Encode, Written, png, prepared, split
+from data_tools.readers.lmdb import NUM_SAMPLES, record_key, refuse_truncated
+from data_tools.records import Encode, Written, is_good, png, prepared
 from data_tools.sample import CorruptSample, Reader, Stored
 
 _PROGRESS = b"progress"
@@ -104,7 +104,7 @@ class _Writer:
         return sum(len(stored.content) for stored in self.pending)
 
     def add(self, records: list[Stored | CorruptSample]) -> None:
-        self.pending += split(records, self.skipped)
+        self.pending += [record for record in records if is_good(record, self.skipped)]
         self.next += len(records)
 
     def commit(self, last: bool = False) -> None:
@@ -132,6 +132,6 @@ class _Writer:
 
 
 def _put(transaction: lmdb.Transaction, index: int, stored: Stored) -> None:
-    transaction.put(record("image", index), stored.content)
+    transaction.put(record_key("image", index), stored.content)
     for kind, text in {"label": stored.text, **stored.extra}.items():
-        transaction.put(record(kind, index), text.encode("utf-8"))
+        transaction.put(record_key(kind, index), text.encode("utf-8"))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import TypeGuard
 
 from PIL import Image
 from tqdm import tqdm
@@ -89,17 +90,14 @@ def prepared(
         pool.close()
 
 
-def split(records: list[Stored | CorruptSample], skipped: Counter[str]) -> list[Stored]:
-    """The good ones; the others are counted in `skipped` and named in the log."""
-    good = []
-    for record in records:
-        if isinstance(record, Stored):
-            good.append(record)
-            continue
-        skipped[record.why] += 1
-        if skipped.total() <= _NAMED:
-            logger.warning("left out %s: %s", record.key, record.why)
-    return good
+def is_good(record: Stored | CorruptSample, skipped: Counter[str]) -> TypeGuard[Stored]:
+    """Whether it can be written; if not, it is counted in `skipped` and named in the log."""
+    if isinstance(record, Stored):
+        return True
+    skipped[record.why] += 1
+    if skipped.total() <= _NAMED:
+        logger.warning("left out %s: %s", record.key, record.why)
+    return False
 
 
 def _check_texts(record: Stored) -> None:

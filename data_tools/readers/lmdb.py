@@ -23,7 +23,7 @@ _MAGIC = b"\xde\xc0\xef\xbe"
 _environments: weakref.WeakValueDictionary[tuple[int, str], lmdb.Environment] = weakref.WeakValueDictionary()
 
 
-def record(kind: str, index: int) -> bytes:
+def record_key(kind: str, index: int) -> bytes:
     """The key of sample `index` (from 0), such as `image-000000001`."""
     return b"%s-%09d" % (kind.encode(), index + 1)
 
@@ -53,7 +53,7 @@ class LmdbReader:
         """Sample `index` with its picture as it lies in the file."""
         if not 0 <= index < self._length:
             raise IndexError(index)
-        key = record("image", index).decode()
+        key = record_key("image", index).decode()
         with self._begin() as transaction:
             text = _text(transaction, "label", index, key)
             extra = {kind: _text(transaction, kind, index, key) for kind in self._extra}
@@ -122,7 +122,7 @@ def _kinds(transaction: lmdb.Transaction) -> list[str]:
 
 def _value(transaction: lmdb.Transaction, kind: str, index: int, key: str) -> bytes:
     try:
-        value = transaction.get(record(kind, index))
+        value = transaction.get(record_key(kind, index))
     except lmdb.Error as error:
         raise CorruptSample(key, f"the {kind} cannot be read from the LMDB") from error
     if value is None:
