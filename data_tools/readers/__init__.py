@@ -35,15 +35,23 @@ class Concatenated:
 
     def stored(self, index: int) -> Stored:
         """Sample `index` with its picture as it lies in the file."""
+        name, reader, place = self._find(index)
+        try:
+            stored = reader.stored(place)
+        except CorruptSample as corrupt:
+            raise CorruptSample(f"{name}/{corrupt.key}", corrupt.why) from corrupt
+        return replace(stored, key=f"{name}/{stored.key}")
+
+    def text(self, index: int) -> str:
+        """The label of sample `index` alone; its picture is not looked at."""
+        _, reader, place = self._find(index)
+        return reader.text(place)
+
+    def _find(self, index: int) -> tuple[str, Reader, int]:
         if not 0 <= index < len(self):
             raise IndexError(index)
         part = bisect_right(self._ends, index)
-        before = self._ends[part - 1] if part else 0
-        try:
-            stored = self._readers[part].stored(index - before)
-        except CorruptSample as corrupt:
-            raise CorruptSample(f"{self._names[part]}/{corrupt.key}", corrupt.why) from corrupt
-        return replace(stored, key=f"{self._names[part]}/{stored.key}")
+        return self._names[part], self._readers[part], index - (self._ends[part - 1] if part else 0)
 
 
 def open_reader(path: str | Path) -> Reader:

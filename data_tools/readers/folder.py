@@ -37,6 +37,10 @@ class FolderReader:
         extra = {kind: self._other(lines, kind, index, name) for kind, lines in self._others.items()}
         return Stored(read_picture(self.root, name, PICTURES, ""), text, name, extra)
 
+    def text(self, index: int) -> str:
+        """The label of sample `index` alone; its picture is not looked at."""
+        return split_line(self._labels[index], f"{LABELS}:{index + 1}")[1]
+
     @staticmethod
     def _other(lines: Lines, kind: str, index: int, name: str) -> str:
         named, text = split_line(lines[index], name) if index < len(lines) else ("", "")

@@ -60,6 +60,11 @@ class LmdbReader:
             content = _value(transaction, "image", index, key)
         return Stored(content, text, key, extra)
 
+    def text(self, index: int) -> str:
+        """The label of sample `index` alone; its picture is not looked at."""
+        with self._begin() as transaction:
+            return _text(transaction, "label", index, record_key("image", index).decode())
+
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_environment": None}
 

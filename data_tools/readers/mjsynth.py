@@ -35,11 +35,19 @@ class MjsynthReader:
 
     def stored(self, index: int) -> Stored:
         """Sample `index` with its picture as it lies in the file."""
+        name, text = self._annotation(index)
+        return Stored(read_picture(self.root, name), text, name)
+
+    def text(self, index: int) -> str:
+        """The label of sample `index` alone; its picture is not looked at."""
+        return self._annotation(index)[1]
+
+    def _annotation(self, index: int) -> tuple[str, str]:
         name, place = split_line(self._lines[index], f"{self.path.name}:{index + 1}")
         if not (place.isascii() and place.isdigit() and int(place) < len(self._words)):
             raise CorruptSample(name, f"the annotation's index is not one of {LEXICON}")
         word = self._words[int(place)].decode("utf-8", "replace").strip()
-        return Stored(read_picture(self.root, name), _as_drawn(name, word), name)
+        return name, _as_drawn(name, word)
 
 
 def _as_drawn(name: str, word: str) -> str:
