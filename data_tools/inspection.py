@@ -1,0 +1,164 @@
+"""What a data set holds: counts, labels, characters, sizes, bad samples; and a contact sheet to look at."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from data_tools.errors import UserError
+from data_tools.images import to_channels
+from data_tools.sample import CorruptSample, Reader
+from data_tools.workers import Pool
+
+_PER_JOB = 64
+_NAMED = 100
+
+
+@dataclass
+class Inspection:
+    """What was counted; `sizes` by (width, height), `lengths` by characters (or symbols) of a label."""
+
+    seen: int = 0
+    lengths: Counter[int] = field(default_factory=Counter)
+    characters: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+    labels: set[str] = field(default_factory=set)
+    bad: Counter[str] = field(default_factory=Counter)
+    named: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def good(self) -> int:
+        """Samples that can be used."""
+        return self.seen - self.bad.total()
+
+    def add(self, part: Inspection) -> None:
+        """Counts another part of the same set in."""
+        self.seen += part.seen
+        for name in ("lengths", "characters", "sizes", "modes", "bad"):
+            getattr(self, name).update(getattr(part, name))
+        self.labels |= part.labels
+        self.named = (self.named + part.named)[:_NAMED]
+
+    def to_json(self) -> dict:
+        """The figures as a JSON document; quantiles are (least, 5%, median, 95%, greatest)."""
+        widths, heights = Counter(), Counter()
+        for (width, height), count in self.sizes.items():
+            widths[width] += count
+            heights[height] += count
+        return {
+            "n": self.seen,
+            "good": self.good,
+            "bad": dict(self.bad),
+            "bad_samples": [{"key": key, "why": why} for key, why in self.named],
+            "distinct_labels": len(self.labels),
+            "label_length": _quantiles(self.lengths),
+            "label_lengths": dict(sorted(self.lengths.items())),
+            "characters": dict(self.characters.most_common()),
+            "width": _quantiles(widths),
+            "height": _quantiles(heights),
+            "modes": dict(self.modes.most_common()),
+        }
+
+
+def inspect(reader: Reader, *, workers: int = 0, symbols: bool = False) -> Inspection:
+    """Looks at every sample of `reader`, decoding every picture; the same for any number of workers.
+
+    With `symbols`, labels are taken apart at white space (music) in place of into characters. Progress goes to stderr.
+    """
+    pool = Pool(_Inspect(reader, symbols), workers)
+    jobs = ((at, min(at + _PER_JOB, len(reader))) for at in range(0, len(reader), _PER_JOB))
+    whole = Inspection()
+    try:
+        with tqdm(total=len(reader), desc="inspect", unit=" samples", disable=None) as bar:
+            for part in pool.run(jobs):
+                whole.add(part)
+                bar.update(part.seen)
+    finally:
+        pool.close()
+    return whole
+
+
+@dataclass(frozen=True)
+class _Inspect:
+    """A worker's task: positions of a reader to what is there."""
+
+    reader: Reader
+    symbols: bool
+
+    def __call__(self, start: int, stop: int) -> Inspection:
+        part = Inspection()
+        for index in range(start, stop):
+            part.seen += 1
+            try:
+                sample = self.reader[index]
+            except CorruptSample as corrupt:
+                part.bad[corrupt.why] += 1
+                part.named.append((corrupt.key, corrupt.why))
+                continue
+            units = sample.text.split() if self.symbols else sample.text
+            part.lengths[len(units)] += 1
+            part.characters.update(units)
+            part.sizes[sample.image.size] += 1
+            part.modes[sample.image.mode] += 1
+            part.labels.add(sample.text)
+        return part
+
+
+def contact_sheet(reader: Reader, count: int = 64, columns: int = 8, cell: tuple[int, int] = (160, 48)) -> Image.Image:
+    """Up to `count` samples evenly taken from the set, each in a cell of (width, height) with its label below.
+
+    Raises UserError where `count` or `columns` is less than 1; samples that cannot be used show their reason in red.
+    """
+    if count < 1 or columns < 1:
+        raise UserError(f"a contact sheet of {count} samples in {columns} columns cannot be drawn")
+    places = sorted({int(place) for place in np.linspace(0, len(reader) - 1, min(count, len(reader)))})
+    columns = min(columns, len(places))
+    caption, gap = 16, 6
+    step = cell[0] + gap, cell[1] + caption + gap
+    sheet = Image.new("RGB", (columns * step[0] + gap, math.ceil(len(places) / columns) * step[1] + gap), "white")
+    for number, place in enumerate(places):
+        corner = gap + number % columns * step[0], gap + number // columns * step[1]
+        _draw_cell(sheet, corner, cell, *_look(reader, place))
+    return sheet
+
+
+def _look(reader: Reader, place: int) -> tuple[Image.Image | None, str]:
+    try:
+        sample = reader[place]
+    except CorruptSample as corrupt:
+        return None, corrupt.why
+    return to_channels(sample.image, 3), sample.text
+
+
+def _draw_cell(sheet: Image.Image, corner: tuple[int, int], cell: tuple[int, int], image, caption: str) -> None:
+    if image is not None:
+        scale = min(cell[0] / image.width, cell[1] / image.height)
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        sheet.paste(image.resize(size, Image.Resampling.BICUBIC), corner)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    while len(caption) > 1 and draw.textlength(caption, font) > cell[0]:
+        caption = caption[:-2] + "…"
+    draw.text((corner[0], corner[1] + cell[1] + 1), caption, "black" if image is not None else "red", font)
+
+
+def _quantiles(counts: Counter[int]) -> list[int]:
+    """(least, 5%, median, 95%, greatest) of counted values; empty where there are none."""
+    values = sorted(counts)
+    if not values:
+        return []
+    reached = np.cumsum([counts[value] for value in values])
+    return [values[int(np.searchsorted(reached, share * reached[-1]))] for share in (0, 0.05, 0.5, 0.95, 1)]
+
+
+def histogram(counts: Iterable[tuple[object, int]], width: int = 40) -> list[str]:
+    """Lines of a bar chart in text."""
+    counts = list(counts)
+    most = max((count for _, count in counts), default=1)
+    return [f"  {name!s:>6} {count:>9} {'█' * round(width * count / most)}" for name, count in counts]
