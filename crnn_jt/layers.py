@@ -1,7 +1,7 @@
 """Layers as data: what a stage is made of, said once and without a framework.
 
 A stage that is a chain of layers keeps a *plan*, a tuple of the dataclasses below. From the same plan the backend builds
-the module that trains (`backend.nn.Stack`), `freeze` builds the fast one and the shapes are worked out before anything
+the module that trains (`stack.Stack`), `freeze` builds the fast one and the shapes are worked out before anything
 is computed. Weights of the layer at position `i` of a plan live under the key `i` (`3.weight`), those inside a residual
 unit under `i.body.j` and `i.shortcut.j`.
 """

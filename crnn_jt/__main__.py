@@ -1,0 +1,18 @@
+"""python -m crnn_jt COMMAND: train, test and use text recognisers."""
+
+import sys
+
+from data_tools.cli import Command, main
+
+COMMANDS = {
+    "read": Command("crnn_jt.commands.read", "read word images with a model"),
+    "train": Command("crnn_jt.commands.train", "train a model, on data sets or on rendered words"),
+    "test": Command("crnn_jt.commands.test", "measure a model on labelled data"),
+    "models": Command("crnn_jt.commands.models", "list the models that ship and the configurations"),
+    "doctor": Command("crnn_jt.commands.doctor", "check compiler, oneDNN, CUDA, MPI, cache and versions"),
+    "export": Command("crnn_jt.commands.export", "write a model as ONNX"),
+    "import-weights": Command("crnn_jt.commands.import_weights", "bring in weights of published CRNN layouts"),
+}
+
+if __name__ == "__main__":
+    sys.exit(main("crnn_jt", "Sequence recognition in images, on Jittor.", COMMANDS))

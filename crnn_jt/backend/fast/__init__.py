@@ -1,0 +1,1 @@
+"""CPU kernels as Jittor operators: they know layers, not stages. Compiled with g++ when first used, then cached."""

@@ -1,0 +1,140 @@
+// Convolution as it is defined, for every kernel, stride and padding; bias, addend, activation and max pooling fused.
+//
+// Images are (N, H, W, stride): the channels of a pixel lie together. The pixels under one row of the kernel are then
+// one run of kw*stride floats, so a convolution is a product whose rows are output pixels and whose depth is kh runs.
+// Padding is made by copying the images into a frame of zeros first: the inner loop has no edge to look at.
+#pragma once
+#include <vector>
+
+#include "gemm.h"
+
+namespace crnn {
+
+// A batch of images in memory; `stride` floats a pixel, of which the first `channels` count and the rest are zero.
+struct Images {
+    float* data;
+    int n, h, w, channels, stride;
+    float* pixel(int image, int i, int j) const { return data + ((size_t(image) * h + i) * w + j) * stride; }
+    size_t size() const { return size_t(n) * h * w * stride; }
+};
+
+struct Window {
+    int kh = 1, kw = 1, sh = 1, sw = 1, ph = 0, pw = 0;
+    // How many windows fit; 0 where not even one does.
+    int out_h(int h) const { return h + 2 * ph < kh ? 0 : (h + 2 * ph - kh) / sh + 1; }
+    int out_w(int w) const { return w + 2 * pw < kw ? 0 : (w + 2 * pw - kw) / sw + 1; }
+};
+
+// What a convolution does besides; `pool_h` x `pool_w` is a max pooling whose windows touch but do not overlap.
+struct Fused {
+    Act act = Act::none;
+    int pool_h = 1, pool_w = 1;
+    const float* addend = nullptr;  // laid out as the output; never together with pooling
+    bool pools() const { return pool_h > 1 || pool_w > 1; }
+};
+
+class DirectConv {
+  public:
+    // weight (out, in, kh, kw); `stride` is that of the images it will be given.
+    void pack(int out, int in, int stride, const Window& window, const float* weight, const float* bias) {
+        frame_h_ = window.ph;
+        frame_w_ = window.pw;
+        window_ = window;
+        window_.ph = window_.pw = 0;  // the frame stands for the padding
+        const int run = window.kw * stride, kh = window.kh, kw = window.kw;
+        weights_.pack(out, kh * run, [=](int o, int k) {
+            const int u = k / run, v = k % run / stride, c = k % stride;
+            return c < in ? weight[((size_t(o) * in + c) * kh + u) * kw + v] : 0.f;
+        }, bias);
+    }
+    bool packed() const { return !weights_.empty(); }
+
+    // y: (n, out_h / pool_h, out_w / pool_w, padded(out)).
+    void run(Images x, const Images& y, const Fused& fused) {
+        if (frame_h_ || frame_w_) x = framed(x);
+        int rows = window_.out_h(x.h), width = window_.out_w(x.w);
+        if (flat(fused)) {  // a 1x1 convolution does not care where a row of pixels ends
+            width *= rows;
+            rows = 1;
+        }
+        if (fused.pools()) run_pooled(x, y, fused, rows / fused.pool_h, width);
+        else run_plain(x, y, fused, rows, width);
+    }
+
+  private:
+    Window window_;                   // on framed images
+    int frame_h_ = 0, frame_w_ = 0;   // pixels of zeros around an image
+    Packed weights_;
+    Buffer frame_, rows_;
+
+    bool flat(const Fused& fused) const {
+        const Window& w = window_;
+        return w.kh == 1 && w.kw == 1 && w.sh == 1 && w.sw == 1 && !fused.pools();
+    }
+    Source source(const Images& x, int image, int row) const {
+        return {x.pixel(image, row * window_.sh, 0), int64_t(window_.sw) * x.stride, window_.kw * x.stride, window_.kh,
+                int64_t(x.w) * x.stride};
+    }
+    void run_plain(const Images& x, const Images& y, const Fused& fused, int rows, int width) {
+        const Panels& panels = weights_.panels();
+        #pragma omp parallel for collapse(3) schedule(static)
+        for (int p = 0; p < panels.count; p++)
+            for (int n = 0; n < x.n; n++)
+                for (int i = 0; i < rows; i++) {
+                    const int64_t at = (int64_t(n) * rows + i) * width * y.stride + p * PANEL;
+                    const Target to{y.data + at, y.stride, weights_.bias(p), fused.addend ? fused.addend + at : nullptr,
+                                    fused.act};
+                    panel_product(width, source(x, n, i), weights_.panel(p), panels.vecs_of(p), to);
+                }
+    }
+    // The rows under one row of pooling windows go to a scratch that stays in the cache, and from there to y.
+    void run_pooled(const Images& x, const Images& y, const Fused& fused, int rows, int width) {
+        const Panels& panels = weights_.panels();
+        const size_t scratch = size_t(fused.pool_h) * width * PANEL;
+        float* all = rows_.need(threads() * scratch);
+        #pragma omp parallel for collapse(3) schedule(static)
+        for (int p = 0; p < panels.count; p++)
+            for (int n = 0; n < x.n; n++)
+                for (int i = 0; i < rows; i++) {
+                    float* part = all + omp_get_thread_num() * scratch;
+                    for (int r = 0; r < fused.pool_h; r++)
+                        panel_product(width, source(x, n, i * fused.pool_h + r), weights_.panel(p), panels.vecs_of(p),
+                                      {part + size_t(r) * width * PANEL, PANEL, weights_.bias(p), nullptr, fused.act});
+                    pool_rows(part, width, panels.vecs_of(p), fused, y.pixel(n, i, 0) + p * PANEL, y);
+                }
+    }
+    static void pool_rows(const float* part, int width, int vecs, const Fused& fused, float* to, const Images& y) {
+        for (int j = 0; j < y.w; j++)
+            for (int v = 0; v < vecs; v++) {
+                const float* from = part + size_t(j) * fused.pool_w * PANEL + v * LANES;
+                Vec best = load(from);
+                for (int a = 0; a < fused.pool_h; a++)
+                    for (int b = 0; b < fused.pool_w; b++)
+                        best = max(best, load(from + (size_t(a) * width + b) * PANEL));
+                store(to + size_t(j) * y.stride + v * LANES, best);
+            }
+    }
+    Images framed(const Images& x) {
+        Images big = x;
+        big.h += 2 * frame_h_;
+        big.w += 2 * frame_w_;
+        big.data = frame_.need(big.size());
+        const size_t row = size_t(big.w) * big.stride, side = size_t(frame_w_) * big.stride;
+        #pragma omp parallel for collapse(2) schedule(static)
+        for (int n = 0; n < x.n; n++)
+            for (int i = 0; i < big.h; i++) {
+                float* to = big.pixel(n, i, 0);
+                const int from = i - frame_h_;
+                if (from < 0 || from >= x.h) {
+                    std::fill(to, to + row, 0.f);
+                    continue;
+                }
+                std::fill(to, to + side, 0.f);
+                std::memcpy(to + side, x.pixel(n, from, 0), size_t(x.w) * x.stride * sizeof(float));
+                std::fill(to + row - side, to + row, 0.f);
+            }
+        return big;
+    }
+};
+
+}  // namespace crnn

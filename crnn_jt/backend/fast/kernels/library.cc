@@ -1,0 +1,88 @@
+// The C face of the kernels, for ctypes and for the Jittor operator: plain pointers and integers, no exception passes.
+//
+// A function returns 0, or 1 with the reason in crnn_error().
+#include "network.h"
+
+using namespace crnn;
+
+namespace {
+
+thread_local std::string error;
+
+template <class Work>
+int guarded(const Work& work) {
+    try {
+        work();
+        return 0;
+    } catch (const std::exception& e) {
+        error = e.what();
+        return 1;
+    }
+}
+
+Window window(const int* w) { return {w[0], w[1], w[2], w[3], w[4], w[5]}; }
+
+}  // namespace
+
+extern "C" {
+
+const char* crnn_error() { return error.c_str(); }
+
+int crnn_lanes() { return LANES; }
+
+Network* crnn_network_new(int channels) { return new Network(channels); }
+
+void crnn_network_free(Network* net) { delete net; }
+
+// window: kh, kw, sh, sw, ph, pw; fused: activation, pool_h, pool_w; method: 0 by rule, 1 direct, 2 Winograd
+int crnn_network_conv(Network* net, int from, int to, int addend, int in, int out, const int* w, const int* fused,
+                      int method, const float* weight, const float* bias) {
+    return guarded([&] {
+        net->add(std::unique_ptr<ImageLayer>(new ConvLayer(in, out, window(w), {Act(fused[0]), fused[1], fused[2]},
+                                                           ConvLayer::Method(method), weight, bias)),
+                 from, to, addend);
+    });
+}
+
+int crnn_network_pool(Network* net, int from, int to, const int* w) {
+    return guarded([&] { net->add(std::unique_ptr<ImageLayer>(new PoolLayer(window(w))), from, to, -1); });
+}
+
+int crnn_network_affine(Network* net, int from, int to, int channels, const float* scale, const float* shift, int act) {
+    return guarded([&] {
+        net->add(std::unique_ptr<ImageLayer>(new AffineLayer(channels, scale, shift, Act(act))), from, to, -1);
+    });
+}
+
+int crnn_network_add(Network* net, int from, int to, int addend, int act) {
+    return guarded([&] { net->add(std::unique_ptr<ImageLayer>(new AddLayer(Act(act))), from, to, addend); });
+}
+
+int crnn_network_linear(Network* net, int in, int out, const float* weight, const float* bias) {
+    return guarded([&] { net->add(std::unique_ptr<SequenceLayer>(new LinearLayer(in, out, weight, bias))); });
+}
+
+int crnn_network_bilstm(Network* net, int in, int hidden, const float* w_ih, const float* w_hh, const float* bias) {
+    return guarded([&] { net->add(std::unique_ptr<SequenceLayer>(new BiLSTMLayer(in, hidden, w_ih, w_hh, bias))); });
+}
+
+// shape: steps, classes
+int crnn_network_shape(Network* net, int h, int w, int* shape) {
+    return guarded([&] {
+        const Shape s = net->shape(h, w);
+        shape[0] = s.steps;
+        shape[1] = s.classes;
+    });
+}
+
+int crnn_network_run(Network* net, const float* x, int n, int h, int w, float* logits) {
+    return guarded([&] { net->run(x, n, h, w, logits); });
+}
+
+// For the Jittor operator: in x; out logits; numbers network, n, h, w.
+const char* crnn_call_network(const float* const* in, float* const* out, const int64_t* numbers) {
+    Network* net = reinterpret_cast<Network*>(numbers[0]);
+    return crnn_network_run(net, in[0], int(numbers[1]), int(numbers[2]), int(numbers[3]), out[0]) ? crnn_error() : nullptr;
+}
+
+}  // extern "C"

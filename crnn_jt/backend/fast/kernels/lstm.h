@@ -1,0 +1,191 @@
+// A bidirectional LSTM layer: one product for the inputs of all steps and both directions, then the recurrence, in which
+// a step is one fused pass over the recurrent weights: four gates of LANES units for a few sequences in registers, from the
+// product to the new state. One thread runs one direction of some of the sequences through all steps, with no barrier.
+//
+// Gates i, f, g, o as in PyTorch and Jittor; a direction's gates lie [gate][wide], wide = hidden padded to whole vectors.
+#pragma once
+#include <memory>
+
+#include "gemm.h"
+
+namespace crnn {
+
+class RecurrentWeights {
+  public:
+    // w_hh (4 * hidden, hidden) -> [block of LANES units][hidden][gate][LANES]
+    void pack(int hidden, const float* w_hh) {
+        const int blocks = padded(hidden) / LANES;
+        stride_ = size_t(hidden) * 4 * LANES;
+        float* to = weights_.need(blocks * stride_);
+        #pragma omp parallel for schedule(static)
+        for (int j = 0; j < blocks; j++)
+            for (int k = 0; k < hidden; k++)
+                for (int q = 0; q < 4; q++)
+                    for (int l = 0; l < LANES; l++) {
+                        const int unit = j * LANES + l;
+                        to[j * stride_ + (size_t(k) * 4 + q) * LANES + l] =
+                            unit < hidden ? w_hh[(size_t(q) * hidden + unit) * hidden + k] : 0.f;
+                    }
+    }
+    const float* block(int j) const { return weights_.get() + j * stride_; }
+    size_t stride() const { return stride_; }
+
+  private:
+    size_t stride_ = 0;
+    Buffer weights_;
+};
+
+// Where one step of one direction reads and writes; sequences are `*_stride` floats apart.
+struct Step {
+    int hidden, wide;
+    float* gates;  // [gate][wide]: inputs' part of the sums; with `keep`, the activated gates afterwards
+    int64_t gates_stride;
+    const float* h_before;  // null at the first step
+    float* h;
+    int64_t h_stride;
+    const float* c_before;
+    float* c;
+    int64_t c_stride;
+    bool keep;
+};
+
+// R sequences, B blocks of LANES units from block j on. Few sequences take two blocks at once: the sums of one block alone
+// would wait for each other. The order of each sum is the same for every R and B.
+template <int R, int B>
+static __attribute__((noinline)) void lstm_step(const Step& s, const RecurrentWeights& weights, int j) {
+    Vec sum[R][B][4];
+    for (int r = 0; r < R; r++)
+        for (int b = 0; b < B; b++)
+            for (int q = 0; q < 4; q++)
+                sum[r][b][q] = load(s.gates + r * s.gates_stride + q * s.wide + (j + b) * LANES);
+    if (s.h_before) {
+        const float* w = weights.block(j);
+        const int64_t next = weights.stride();
+        for (int k = 0; k < s.hidden; k++, w += 4 * LANES)
+            _Pragma("GCC unroll 2") for (int b = 0; b < B; b++) {
+                Vec row[4];
+                for (int q = 0; q < 4; q++) row[q] = *(const Vec*)(w + b * next + q * LANES);
+                _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {
+                    const float x = s.h_before[r * s.h_stride + k];
+                    _Pragma("GCC unroll 4") for (int q = 0; q < 4; q++) sum[r][b][q] += row[q] * x;
+                }
+            }
+    }
+    for (int r = 0; r < R; r++)
+        for (int b = 0; b < B; b++) {
+            const int unit = (j + b) * LANES;
+            const Vec i = sigmoid(sum[r][b][0]), f = sigmoid(sum[r][b][1]), o = sigmoid(sum[r][b][3]);
+            const Vec g = tanh(sum[r][b][2]);
+            Vec c = i * g;
+            if (s.h_before) c += f * load(s.c_before + r * s.c_stride + unit);
+            store(s.c + r * s.c_stride + unit, c);
+            store_first(s.h + r * s.h_stride + unit, o * tanh(c), s.hidden - unit);
+            if (!s.keep) continue;
+            float* kept = s.gates + r * s.gates_stride + unit;
+            store(kept, i);
+            store(kept + s.wide, f);
+            store(kept + 2 * s.wide, g);
+            store(kept + 3 * s.wide, o);
+        }
+}
+
+template <int B>
+static void lstm_rows(int rows, const Step& s, const RecurrentWeights& weights, int j) {
+    switch (rows) {
+        case 1: return lstm_step<1, B>(s, weights, j);
+        case 2: return lstm_step<2, B>(s, weights, j);
+#if defined(__AVX512F__)
+        case 3: return lstm_step<3, B>(s, weights, j);
+        case 4: return lstm_step<4, 1>(s, weights, j);
+        case 5: return lstm_step<5, 1>(s, weights, j);
+        case 6: return lstm_step<6, 1>(s, weights, j);
+#endif
+    }
+}
+
+// All units of `rows` sequences.
+static inline void lstm_units(int rows, const Step& s, const RecurrentWeights& weights) {
+    const int blocks = s.wide / LANES, together = rows * 2 <= LSTM_ROWS ? 2 : 1;
+    int j = 0;
+    if (together == 2)
+        for (; j + 2 <= blocks; j += 2) lstm_rows<2>(rows, s, weights, j);
+    for (; j < blocks; j++) lstm_rows<1>(rows, s, weights, j);
+}
+
+// The whole layer in memory: gates (T, N, 2, 4, wide), h (T, N, 2 * hidden), cells (T or 1, N, 2, wide).
+struct Recurrence {
+    int steps, batch, hidden, wide;
+    float* gates;
+    float* h;
+    float* cells;
+    bool keep;  // for training: every step's cells and activated gates
+
+    int64_t gates_row(int t, int n, int d) const { return ((int64_t(t) * batch + n) * 2 + d) * 4 * wide; }
+    int64_t h_row(int t, int n, int d) const { return (int64_t(t) * batch + n) * 2 * hidden + d * hidden; }
+    int64_t cells_row(int t, int n, int d) const { return ((int64_t(keep ? t : 0) * batch + n) * 2 + d) * wide; }
+};
+
+// Shares directions and sequences out among the threads: calls work(direction, first, last).
+template <class Work>
+static void each_direction(int batch, const Work& work) {
+    const int groups = std::max(1, std::min((batch + LSTM_ROWS - 1) / LSTM_ROWS, threads() / 2));
+    #pragma omp parallel for collapse(2) schedule(static)
+    for (int d = 0; d < 2; d++)
+        for (int g = 0; g < groups; g++) work(d, batch * g / groups, batch * (g + 1) / groups);
+}
+
+static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* weights) {
+    each_direction(r.batch, [&](int d, int first, int last) {
+        const int blocks = (last - first + LSTM_ROWS - 1) / LSTM_ROWS;
+        for (int i = 0; i < r.steps; i++) {
+            const int t = d ? r.steps - 1 - i : i, before = d ? t + 1 : t - 1;
+            for (int b = 0; b < blocks; b++) {
+                const int n = first + (last - first) * b / blocks, rows = first + (last - first) * (b + 1) / blocks - n;
+                const Step step{r.hidden, r.wide, r.gates + r.gates_row(t, n, d), 8 * r.wide,
+                                i ? r.h + r.h_row(before, n, d) : nullptr, r.h + r.h_row(t, n, d), 2 * r.hidden,
+                                i ? r.cells + r.cells_row(before, n, d) : nullptr, r.cells + r.cells_row(t, n, d),
+                                2 * r.wide, r.keep};
+                lstm_units(rows, step, weights[d]);
+            }
+        }
+    });
+}
+
+class BiLSTM {
+  public:
+    // w_ih (2, 4 * hidden, in), w_hh (2, 4 * hidden, hidden), bias (2, 4 * hidden): both directions, both biases added.
+    void pack(int in, int hidden, const float* w_ih, const float* w_hh, const float* bias) {
+        in_ = in;
+        hidden_ = hidden;
+        const int wide = padded(hidden);
+        const auto row = [=](int o) {  // of the unpadded matrices; -1 for a column of padding
+            const int unit = o % wide;
+            return unit < hidden ? o / wide * hidden + unit : -1;
+        };
+        std::unique_ptr<float[]> wide_bias(new float[8 * wide]);
+        for (int o = 0; o < 8 * wide; o++) wide_bias[o] = row(o) < 0 ? 0.f : bias[row(o)];
+        const auto weight = [=](int o, int k) { return row(o) < 0 ? 0.f : w_ih[size_t(row(o)) * in + k]; };
+        input_.pack(8 * wide, in, weight, wide_bias.get());
+        for (int d = 0; d < 2; d++) recurrent_[d].pack(hidden, w_hh + size_t(d) * 4 * hidden * hidden);
+    }
+
+    // x (steps, batch, in) -> h (steps, batch, 2 * hidden). With `keep` the caller gives gates and cells (for training).
+    void run(const float* x, int steps, int batch, float* h, float* gates = nullptr, float* cells = nullptr) {
+        const int wide = padded(hidden_);
+        const bool keep = gates != nullptr;
+        if (!keep) {
+            gates = gates_.need(size_t(steps) * batch * 8 * wide);
+            cells = cells_.need(size_t(batch) * 2 * wide);
+        }
+        linear(input_, x, in_, steps * batch, gates, 8 * wide);
+        run_recurrence({steps, batch, hidden_, wide, gates, h, cells, keep}, recurrent_);
+    }
+
+  private:
+    int in_ = 0, hidden_ = 0;
+    Packed input_;
+    RecurrentWeights recurrent_[2];
+    Buffer gates_, cells_;
+};
+
+}  // namespace crnn

@@ -1,0 +1,132 @@
+"""Run folders: everything that a training needs to go on, in one file that is written whole or not at all.
+
+`spec.yaml`; `checkpoint.safetensors` (weights, optimiser, averages, step, progress); `best.safetensors`,
+`last.safetensors` (weights only); `metrics.jsonl`, cut back to the checkpoint's step on resume; `curves.png`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from safetensors.numpy import save
+
+from crnn_jt.backend import load_state, ops, state
+from crnn_jt.optimizers import Average, Optimizer
+from crnn_jt.spec import Config, from_dict, to_dict
+from crnn_jt.weights import check, read_safetensors
+from data_tools.errors import UserError
+from data_tools.files import write_bytes, write_text
+
+
+@dataclass
+class Progress:
+    """Where a training stands; the position in the data follows from `step`."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    window_loss: float = 0.0
+    window_samples: int = 0
+    infeasible: int = 0
+    seen: int = 0
+    data: str = ""
+
+
+@dataclass
+class Run:
+    """A run folder."""
+
+    folder: Path
+    config: Config
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that a resumed run starts from."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line: training losses and validations."""
+        return self.folder / "metrics.jsonl"
+
+    def create(self) -> None:
+        """Makes the folder and writes `spec.yaml`. Raises UserError where a run is there already."""
+        if self.checkpoint.exists() or self.metrics.exists():
+            raise UserError(f"--out {self.folder}: holds a run already; add --resume, or name another folder")
+        write_text(self.folder / "spec.yaml", yaml.safe_dump(to_dict(self.config), sort_keys=False, allow_unicode=True))
+
+    def save(self, module, optimizer: Optimizer, average: Average | None) -> None:
+        """Writes the checkpoint; the one before it stays until this one is whole."""
+        arrays = {f"model/{name}": value for name, value in state(module).items()}
+        arrays |= {f"slots/{name}": ops.numpy(value) for name, value in optimizer.slots.items()}
+        if average is not None:
+            arrays |= {f"average/{name}": ops.numpy(value) for name, value in average.average.items()}
+        metadata = {"progress": json.dumps(asdict(self.progress)), "config": json.dumps(to_dict(self.config))}
+        contiguous = {name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()}
+        write_bytes(self.checkpoint, save(contiguous, metadata))
+
+    def restore(self, module, optimizer: Optimizer, average: Average | None) -> None:
+        """Sets module, optimiser, averages and progress from the checkpoint and cuts `metrics.jsonl` back to it."""
+        if not self.checkpoint.is_file():
+            raise UserError(f"--resume: no {self.checkpoint}; start the run without --resume")
+        arrays, metadata = read_safetensors(self.checkpoint)
+        self._adopt(metadata)
+        parts: dict[str, dict[str, np.ndarray]] = {"model": {}, "slots": {}, "average": {}}
+        for key, value in arrays.items():
+            part, _, name = key.partition("/")
+            parts.setdefault(part, {})[name] = value
+        check(parts["model"], state(module), str(self.checkpoint))
+        load_state(module, parts["model"])
+        optimizer.steps = self.progress.step
+        _fill(optimizer.slots, parts["slots"], self.checkpoint)
+        if average is not None:
+            _fill(average.average, parts["average"], self.checkpoint)
+        self._cut_metrics()
+
+    def _adopt(self, metadata: dict[str, str]) -> None:
+        try:
+            self.progress = Progress(**json.loads(metadata["progress"]))
+            saved = from_dict(Config, json.loads(metadata["config"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{self.checkpoint}: is no checkpoint of a training") from error
+        if saved.model != self.config.model or saved.train.optimizer != self.config.train.optimizer:
+            raise UserError(f"--resume: {self.checkpoint} was written with another model or optimiser than --config names")
+
+    def _cut_metrics(self) -> None:
+        if not self.metrics.exists():
+            return
+        kept = []
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= self.progress.step:
+                    kept.append(line)
+            except (ValueError, KeyError, TypeError):
+                continue  # a line that the interruption cut short
+        write_text(self.metrics, "".join(line + "\n" for line in kept))
+
+    def log(self, **values: Any) -> None:
+        """Appends a line to `metrics.jsonl`."""
+        line = json.dumps({"step": self.progress.step, **values})
+        try:
+            with open(self.metrics, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise UserError(f"{self.metrics}: cannot be written ({error.strerror}); free space, then --resume") from error
+
+    def history(self) -> list[dict[str, Any]]:
+        """All lines of `metrics.jsonl`."""
+        if not self.metrics.exists():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+
+
+def _fill(own: dict, arrays: dict[str, np.ndarray], path: Path) -> None:
+    check(arrays, {name: np.empty(tuple(value.shape)) for name, value in own.items()}, str(path))
+    for name, value in arrays.items():
+        own[name] = ops.array(value)

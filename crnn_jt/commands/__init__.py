@@ -1,0 +1,1 @@
+"""The commands of `python -m crnn_jt`: one module each."""

@@ -1,0 +1,56 @@
+"""Stages by name, so that a spec can say which one it wants."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from data_tools.errors import UserError
+
+
+class Registry:
+    """Classes by name. `kind` names them in messages."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._entries: dict[str, type] = {}
+
+    def register(self, name: str) -> Callable[[type], type]:
+        """Class decorator; a name that is taken raises KeyError."""
+
+        def add(entry: type) -> type:
+            if name in self._entries:
+                raise KeyError(f"{self.kind} {name} is registered already: {self._entries[name]}")
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._entries)
+
+    def build(self, name: str, options: dict[str, Any], **given: Any):
+        """Builds the stage; `options` come from the spec, `given` from the stages before it, as far as the stage takes them.
+
+        Raises UserError for an unknown name, an unknown option or a value that the stage refuses.
+        """
+        if name not in self._entries:
+            raise UserError(f"{self.kind}: no {name!r}; there are: {', '.join(self.names())}")
+        entry = self._entries[name]
+        parameters = inspect.signature(entry.__init__).parameters
+        given = {key: value for key, value in given.items() if key in parameters}
+        known = [key for key in parameters if key != "self" and key not in given]
+        for key in options:
+            if key not in known:
+                raise UserError(f"{self.kind} {name}: no option {key!r}; it takes: {', '.join(known) or 'none'}")
+        try:
+            return entry(**given, **options)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{self.kind} {name}: {error}") from error
+
+
+EXTRACTORS = Registry("extractor")
+REFINERS = Registry("refiner")
+GENERATORS = Registry("generator")

@@ -1,0 +1,89 @@
+"""Turns a plan (`layers.py`) into the module that trains, on either backend."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crnn_jt import layers
+from crnn_jt.backend import nn, ops
+from crnn_jt.layers import Plan
+
+LOWEST = -1e30  # what padded places hold before a maximum is taken
+
+
+class Stack(nn.Module):
+    """The layers of a plan in order.
+
+    Image plans map (N, C, H, W) -> (N, C', H', W'), sequence plans (T, N, C) -> (T, N, C'). `sizes` (N,) are the valid
+    widths or step counts where they differ within the batch: what lies behind them is kept at zero, so that a sample's
+    features do not depend on its batch mates.
+    """
+
+    def __init__(self, plan: Plan):
+        super().__init__()
+        self.plan = plan
+        for position, layer in enumerate(plan):
+            module = _module(layer)
+            if module is not None:
+                setattr(self, str(position), module)
+
+    def execute(self, x, sizes: np.ndarray | None = None):
+        for position, layer in enumerate(self.plan):
+            x, sizes = self._through(layer, getattr(self, str(position), None), x, sizes)
+        return x
+
+    def _through(self, layer, module, x, sizes):
+        if isinstance(layer, layers.BiLSTM):
+            return module(x, sizes), sizes
+        if isinstance(layer, layers.Residual):
+            return module(x, sizes), _behind((layer,), sizes)
+        if isinstance(layer, layers.Activation):
+            return getattr(ops, layer.kind)(x), sizes
+        if isinstance(layer, layers.MaxPool):
+            if layer.padding[1] and sizes is not None:
+                x = _fill(x, sizes, LOWEST)
+            return ops.max_pool(x, layer.kernel, layer.stride, layer.padding), _behind((layer,), sizes)
+        if isinstance(layer, layers.Conv) and layer.kernel[1] > 1 and sizes is not None:
+            x = _fill(x, sizes, 0.0)
+        return module(x), _behind((layer,), sizes)
+
+
+class ResidualUnit(nn.Module):
+    """`body(x) + shortcut(x)` (He et al., "Identity mappings in deep residual networks", 2016)."""
+
+    def __init__(self, layer: layers.Residual):
+        super().__init__()
+        self.body = Stack(layer.body)
+        self.shortcut = Stack(layer.shortcut)
+
+    def execute(self, x, sizes: np.ndarray | None = None):
+        return self.body(x, sizes) + self.shortcut(x, sizes)
+
+
+def _module(layer: layers.Layer):
+    if isinstance(layer, layers.Conv):
+        return nn.Conv2d(
+            layer.in_channels, layer.out_channels, layer.kernel, layer.stride, layer.padding, bias=layer.bias
+        )
+    if isinstance(layer, layers.Norm):
+        return nn.BatchNorm2d(layer.channels, eps=layer.eps)
+    if isinstance(layer, layers.Linear):
+        return nn.Linear(layer.in_features, layer.out_features)
+    if isinstance(layer, layers.BiLSTM):
+        return nn.BiLSTM(layer.in_features, layer.hidden)
+    if isinstance(layer, layers.Residual):
+        return ResidualUnit(layer)
+    if isinstance(layer, layers.Dropout):
+        return nn.Dropout(layer.rate)
+    return None
+
+
+def _behind(plan: Plan, sizes: np.ndarray | None) -> np.ndarray | None:
+    return None if sizes is None else layers.out_shape(plan, 0, sizes)[1]
+
+
+def _fill(x, widths: np.ndarray, value: float):
+    """Sets the columns of (N, C, H, W) behind each image's own width to `value`."""
+    inside = (np.arange(x.shape[3]) < np.asarray(widths)[:, None])[:, None, None, :].astype(np.float32)
+    x = x * ops.array(inside)
+    return x + ops.array(value * (1 - inside)) if value else x

@@ -1,0 +1,234 @@
+"""The training loop: framework-free but for what the seam offers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from crnn_jt import backend
+from crnn_jt.backend import ops, ranks
+from crnn_jt.checkpoint import Run
+from crnn_jt.decoding.ctc import feasible, pad
+from crnn_jt.metrics import sequence_scores, word_scores
+from crnn_jt.optimizers import Average, Optimizer, learning_rate
+from crnn_jt.recognizer import Recognizer
+from crnn_jt.weights import Weights, save_weights
+from data_tools.errors import UserError
+from data_tools.loader import Batch, Loader
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Limits:
+    """When a run ends before its steps do: after `minutes` in all (0: never); then the schedule follows the clock."""
+
+    minutes: float = 0.0
+
+
+class Trainer:
+    """Trains a recogniser on a loader's batches, validates on the whole of another, and keeps a run folder."""
+
+    def __init__(self, run: Run, recognizer: Recognizer, train: Loader, val: Loader, limits: Limits, info: dict[str, Any]):
+        self.run_folder, self.recognizer, self.train_loader, self.val_loader = run, recognizer, train, val
+        self.spec, self.limits, self.info = run.config.train, limits, info
+        self.optimizer = Optimizer(self.spec, backend.parameters(recognizer))
+        self.average = Average(self.spec.ema, backend.tensors(recognizer)) if self.spec.ema else None
+        self.saved_at = -1
+
+    @property
+    def progress(self):
+        return self.run_folder.progress
+
+    def resume(self) -> None:
+        """Goes on from the run folder's checkpoint."""
+        self.run_folder.restore(self.recognizer, self.optimizer, self.average)
+        self.saved_at = self.progress.step
+
+    def run(self) -> dict[str, float]:
+        """Trains to the end; returns the last validation. Interrupted, it leaves a checkpoint and raises again."""
+        ranks.start(self.recognizer)
+        try:
+            with tqdm(total=self.spec.steps, initial=self.progress.step, unit="step", disable=ranks.rank > 0) as bar:
+                self._loop(bar)
+        except (KeyboardInterrupt, UserError):
+            self._checkpoint()
+            raise
+        self._checkpoint()
+        self.train_loader.close()
+        history = [line for line in self.run_folder.history() if "accuracy" in line]
+        return history[-1] if history else {}
+
+    def _fraction(self) -> float:
+        """How much of the run is done, 0-1."""
+        by_steps = self.progress.step / self.spec.steps
+        by_clock = self.progress.seconds / (60 * self.limits.minutes) if self.limits.minutes else 0.0
+        return max(by_steps, by_clock)
+
+    def _loop(self, bar: tqdm) -> None:
+        self.recognizer.train()
+        before = time.monotonic()
+        for batch in self._batches():
+            self._step(batch)
+            now = time.monotonic()
+            self.progress.seconds += now - before
+            before = now
+            bar.update()
+            self._report(bar, len(batch.texts))
+            ended = self._fraction() >= 1
+            if self.progress.step % self.spec.validate_every == 0 or ended:
+                self._validate()
+                before = time.monotonic()  # validation is not training time
+            if ended or self.progress.step % self.spec.checkpoint_every == 0:
+                self._checkpoint()
+            if ended:
+                return
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches from where the run stands, epoch after epoch."""
+        size = self.train_loader.batches_per_epoch
+        while self._fraction() < 1:
+            epoch, start = divmod(self.progress.step, size)
+            yield from self.train_loader.batches(epoch, start)
+
+    def _step(self, batch: Batch) -> None:
+        rate = learning_rate(self.spec, self.progress.step, self._fraction())
+        backend.seed(self.spec.seed * 1_000_003 + self.progress.step)
+        images, widths, targets, sizes = self._targets(batch)
+        self.progress.step += 1
+        self.progress.seen += len(batch.texts) * ranks.count
+        if not len(images):
+            return
+        with backend.precision(self.spec.precision):
+            logits, lengths = self.recognizer(ops.array(images), widths, targets)
+            loss = self.recognizer.generator.loss(logits, targets, sizes, lengths)
+        gradients = ranks.mean(backend.gradients(loss, list(self.optimizer.parameters.values())))
+        self.optimizer.step(gradients, rate)
+        if self.average is not None:
+            self.average.update(self.progress.step)
+        backend.synchronize()
+        self.progress.window_loss += float(ops.numpy(loss).sum()) * len(images)
+        self.progress.window_samples += len(images)
+
+    def _targets(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Images, widths, targets (N, S), their lengths; what the generator cannot emit is counted and left out."""
+        encoded = [self.recognizer.tokenizer.encode(text) for text in batch.texts]
+        longest = self.recognizer.spec.labels.max_length
+        steps = self.recognizer.steps(batch.widths) if self.recognizer.generator.aligned else None
+        kept = [
+            n
+            for n, target in enumerate(encoded)
+            if 0 < len(target) <= longest and (steps is None or feasible(target, int(steps[n])))
+        ]
+        self.progress.infeasible += len(encoded) - len(kept)
+        targets, sizes = pad([encoded[n] for n in kept])
+        images = batch.images if len(kept) == len(encoded) else batch.images[kept]
+        return images, batch.widths[kept], targets, sizes
+
+    def _report(self, bar: tqdm, batch_size: int) -> None:
+        progress = self.progress
+        if progress.step % self.spec.log_every or not progress.window_samples:
+            return
+        loss = progress.window_loss / progress.window_samples
+        progress.window_loss, progress.window_samples = 0.0, 0
+        if not np.isfinite(loss):
+            raise UserError(f"the loss is {loss} at step {progress.step}; lower train.learning_rate or set train.clip")
+        rate = bar.format_dict["rate"] or 0.0
+        bar.set_postfix_str(f"loss {loss:.3f}, {rate * batch_size * ranks.count:.0f} images/s")
+        if ranks.rank == 0:
+            speed = learning_rate(self.spec, progress.step - 1, self._fraction())
+            self.run_folder.log(loss=loss, learning_rate=speed, seconds=round(progress.seconds, 1), seen=progress.seen)
+
+    def _validate(self) -> None:
+        """The whole validation set with the averaged weights; keeps the best and the last of them."""
+        if ranks.rank:
+            return
+        own = backend.state(self.recognizer)
+        if self.average is not None:
+            backend.load_state(self.recognizer, {k: ops.numpy(v) for k, v in self.average.average.items()})
+        arrays = backend.state(self.recognizer)
+        scores, examples = evaluate(self.recognizer, self.val_loader)
+        backend.load_state(self.recognizer, own)
+        self.recognizer.train()
+        self.run_folder.log(**scores)
+        for line in examples[:5]:
+            logger.info("%s", line)
+        accuracy = scores.get("accuracy", scores.get("sequence_accuracy", 0.0))
+        tqdm.write(f"step {self.progress.step}: {_summary(scores)}", file=_stderr())
+        self._keep(arrays, scores, accuracy)
+        plot_curves(self.run_folder.history(), self.run_folder.folder / "curves.png")
+
+    def _keep(self, arrays: dict[str, np.ndarray], scores: dict[str, float], accuracy: float) -> None:
+        info = {**self.info, "step": self.progress.step, "images_seen": self.progress.seen, "validation": scores}
+        weights = Weights(arrays, self.recognizer.spec, info)
+        save_weights(self.run_folder.folder / "last.safetensors", weights)
+        if accuracy > self.progress.best:
+            self.progress.best = accuracy
+            save_weights(self.run_folder.folder / "best.safetensors", weights)
+
+    def _checkpoint(self) -> None:
+        if ranks.rank == 0 and self.progress.step != self.saved_at:
+            self.run_folder.save(self.recognizer, self.optimizer, self.average)
+            self.saved_at = self.progress.step
+
+
+def _stderr():
+    import sys
+
+    return sys.stderr
+
+
+def _summary(scores: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in scores.items() if name != "n")
+
+
+def evaluate(recognizer: Recognizer, loader: Loader) -> tuple[dict[str, float], list[str]]:
+    """Scores over every usable sample of the loader's set, once each, and example lines; leaves eval mode on.
+
+    {"n", "accuracy", "ned", "cer"} for characters, {"n", "sequence_accuracy", "ser"} for vocabularies.
+    """
+    recognizer.eval()
+    tokenizer = recognizer.tokenizer
+    readings, truths, examples = [], [], []
+    with backend.no_grad():
+        for batch in loader.batches():
+            if not batch.texts:
+                continue
+            log_probs, lengths = recognizer.log_probs(batch.images, batch.widths)
+            found = recognizer.generator.decode(log_probs, lengths)
+            readings += [tokenizer.decode(reading.indices) for reading in found]
+            truths += batch.texts
+            examples += [f"{t!r} read {r!r}" for t, r in zip(batch.texts, readings[-len(found) :]) if t != r]
+    if tokenizer.separator:
+        return sequence_scores([r.split() for r in readings], [t.split() for t in truths]), examples
+    return word_scores(readings, truths), examples
+
+
+def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
+    """Loss and validation over steps, as a PNG."""
+    from matplotlib.figure import Figure
+
+    from data_tools.files import atomic_file
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    losses = [(line["step"], line["loss"]) for line in history if "loss" in line]
+    if losses:
+        left.plot(*zip(*losses))
+        left.set_yscale("log")
+    left.set(xlabel="step", ylabel="training loss")
+    for name in ("accuracy", "ned", "cer", "sequence_accuracy", "ser"):
+        points = [(line["step"], line[name]) for line in history if name in line]
+        if points:
+            right.plot(*zip(*points), marker=".", label=name)
+            right.legend()
+    right.set(xlabel="step", ylabel="validation, %", ylim=(0, 100))
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=100)

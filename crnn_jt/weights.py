@@ -1,0 +1,101 @@
+"""Weights files: safetensors whose metadata holds the spec, so that a file rebuilds its model. Never pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from crnn_jt.spec import ModelSpec, from_dict, to_dict
+from data_tools.errors import UserError
+from data_tools.files import write_bytes
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds: arrays by name (float32), the model's spec, and facts about the training."""
+
+    arrays: dict[str, np.ndarray]
+    spec: ModelSpec
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None:
+    """Writes a weights file, whole or not at all; `half` stores float16."""
+    kind = np.float16 if half else np.float32
+    arrays = {name: np.ascontiguousarray(value, kind) for name, value in weights.arrays.items()}
+    metadata = {"spec": json.dumps(to_dict(weights.spec)), "info": json.dumps(weights.info)}
+    write_bytes(path, save(arrays, metadata))
+
+
+def find_weights(name: str | Path) -> Path:
+    """The file of a bundled model's name or of a path. Raises UserError."""
+    path = Path(name)
+    bundled = BUNDLED / f"{name}.safetensors"
+    if path.is_file():
+        return path
+    if len(path.parts) == 1 and bundled.is_file():
+        return bundled
+    names = ", ".join(bundled_names()) or "none"
+    raise UserError(f"--weights {name}: no such file or model; models that ship: {names}")
+
+
+def bundled_names() -> list[str]:
+    """The models that ship."""
+    return sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+
+
+def load_weights(name: str | Path) -> Weights:
+    """Reads a weights file by path or bundled name. Raises UserError for a file that is not one."""
+    path = find_weights(name)
+    arrays, metadata = read_safetensors(path)
+    try:
+        spec, info = json.loads(metadata["spec"]), json.loads(metadata.get("info", "{}"))
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path}: holds no model spec; foreign weights come in by: python -m crnn_jt import-weights"
+        ) from error
+    try:
+        return Weights({key: _float(key, value) for key, value in arrays.items()}, from_dict(ModelSpec, spec), info)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _float(key: str, value: np.ndarray) -> np.ndarray:
+    if value.dtype.kind != "f":
+        raise UserError(f"{key}: holds {value.dtype}, not floating point numbers")
+    return value.astype(np.float32)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays and metadata of a safetensors file. Raises UserError where it is truncated, or something else."""
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({' '.join(str(error).split())})") from error
+
+
+def check(arrays: dict[str, np.ndarray], own: dict[str, np.ndarray], where: str) -> None:
+    """Raises UserError naming missing, extra and misshapen keys; all must fit."""
+    problems = [f"missing {key}" for key in own if key not in arrays]
+    problems += [f"extra {key}" for key in arrays if key not in own]
+    for key in own.keys() & arrays.keys():
+        if own[key].shape != arrays[key].shape:
+            problems.append(f"{key} is {list(arrays[key].shape)}, the model wants {list(own[key].shape)}")
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise UserError(f"{where}: does not fit the model: {'; '.join(problems[:5])}{more}")
+
+
+def transfer(arrays: dict[str, np.ndarray], own: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """For fine-tuning: what of `arrays` fits, and the names of those of `own` that keep their fresh values."""
+    fitting = {key: value for key, value in arrays.items() if key in own and own[key].shape == value.shape}
+    return fitting, [key for key in own if key not in fitting]
