@@ -1,0 +1,88 @@
+"""Word accuracy by the published protocols, beside the figures of the CRNN paper and the Jittor report.
+
+ROOT holds test sets: the report's layout (SET/gt.txt, SET/image/, SVT/lex.txt, Hunspell_en.txt beside the sets) or
+LMDBs (CUTE80/data.mdb …), nested as they come; or it is one such set.
+
+  python -m eval words --root test_data --weights crnn-light                 the table
+  python -m eval words --root test_data --weights best.safetensors --html report.html --json > figures.json
+  python -m eval words --root evaluation --weights crnn-light --protocol parseq
+  python -m eval words --root test_data --weights crnn-light --sets SVT,IC03 --lexicons none,50,50k
+
+Columns (--lexicons): none; 50 and 1k, each image's own lexicon (official where the set has lex.txt or lex1k.txt, else
+drawn from its labels with a fixed seed); full, all labels of the set; 50k, the dictionary within edit distance 3 of the
+lexicon-free reading, which stands where no word is that near; 50k-exact, the dictionary without that limit. Protocols:
+paper (default), report-2021, parseq; the table says what each does. What a set cannot serve is left out and named.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from data_tools.errors import UserError
+from data_tools.files import write_text
+from data_tools.lexicons import SEED
+from eval import protocols, table
+from eval.sets import DICTIONARY, TestSet, find
+
+
+def add_arguments(parser) -> None:
+    """Adds the command's arguments to a jsonargparse parser."""
+    parser.add_argument("--root", type=str, required=True, help="folder of test sets")
+    parser.add_argument("--weights", type=str, required=True, help="a bundled model's name or a weights file")
+    parser.add_argument("--sets", type=str, default=None, help="only these, separated by commas")
+    parser.add_argument("--lexicons", type=str, default=None, help=f"columns (default: {','.join(protocols.COLUMNS)})")
+    parser.add_argument("--protocol", type=str, default="paper", help=" or ".join(protocols.PROTOCOLS))
+    parser.add_argument("--dictionary", type=str, default=None, help=f"word list for 50k (default: ROOT/{DICTIONARY})")
+    parser.add_argument("--seed", type=int, default=SEED, help="for drawn lexicons; keep it to compare figures")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--html", type=str, default=None, help="write a self-contained page")
+    parser.add_argument("--worst", type=int, default=500, help="wrong readings on the page at most")
+
+
+def run(args) -> int:
+    """Evaluates, prints and writes the reports."""
+    from eval.subject import load
+    from eval.words import Evaluation
+
+    protocol = protocols.get(args.protocol)
+    columns, problems = protocols.columns(protocol, args.lexicons)
+    sets, unusable = find(args.root, args.sets.split(",") if args.sets else None)
+    evaluation = Evaluation(load(args.weights), protocol, columns, _dictionary(args), args.seed)
+    evaluation.problems += problems + unusable
+    results = _evaluate(evaluation, sets)
+    if not results:
+        raise UserError(f"--root {args.root}: {'; '.join(evaluation.problems)}")
+    if args.html:
+        from eval.page import page
+
+        kept = [test_set for test_set in sets if test_set.name in {result.name for result in results}]
+        write_text(args.html, page(results, kept, protocol, args.weights, evaluation.problems, args.worst))
+    if args.json:
+        figures = {result.name: result.as_json() for result in results}
+        document = {"weights": args.weights, "protocol": protocol.name, "seed": args.seed, "sets": figures}
+        print(json.dumps(document | {"problems": evaluation.problems}, indent=1))
+    else:
+        print(table.text(results, protocol, args.weights, evaluation.problems))
+    return 0
+
+
+def _dictionary(args) -> Path | None:
+    if args.dictionary:
+        return Path(args.dictionary)
+    beside = Path(args.root) / DICTIONARY
+    return beside if beside.exists() else None
+
+
+def _evaluate(evaluation, sets: list[TestSet]) -> list:
+    """The results of all sets that can be read; the others become problems."""
+    from tqdm import tqdm
+
+    results = []
+    for test_set in tqdm(sets, desc="sets", file=sys.stderr, disable=None):
+        try:
+            results.append(evaluation.run(test_set))
+        except UserError as error:
+            evaluation.problems.append(f"{test_set.name}: {error}")
+    return results

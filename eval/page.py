@@ -1,0 +1,165 @@
+"""The report as one self-contained HTML page: table, curves, confusions, wrong readings as pictures."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from string import Template
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from data_tools.sample import CorruptSample
+from eval import table
+from eval.protocols import Protocol
+from eval.sets import TestSet
+from eval.svg import Curve, chart
+from eval.words import Item, SetResult
+
+TEMPLATE = Path(__file__).with_name("page.html")
+MOST = 500
+"""Wrong readings on a page at most; 64-pixel pictures of about 2 kB each."""
+NOTHING = "∅"
+
+
+def page(
+    results: list[SetResult], sets: list[TestSet], protocol: Protocol, title: str, problems: list[str], most: int = MOST
+) -> str:
+    """The page. `sets` give the pictures again; `most` bounds the wrong readings shown, over all sets."""
+    wrong, total = wrong_readings(results, {test_set.name: test_set for test_set in sets}, most)
+    capped = f"The worst {len(wrong)} of {total} are here." if total > len(wrong) else ""
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(f"Words: {title}"),
+        summary=escape(f"Protocol {protocol.name}: {protocol.summary}"),
+        table=_table(results, title),
+        notes=_notes([*table.calibration(results), *table.notes(results, problems)]),
+        charts=chart("accuracy by word length", "characters", "accuracy, %", by_length(results))
+        + chart("how far the confidence can be trusted", "confidence", "accuracy, %", reliability(results)),
+        confusion=_confusion_table(confusions(results)),
+        capped=capped,
+        data=json.dumps(wrong).replace("<", "\\u003c"),
+    )
+
+
+def _table(results: list[SetResult], title: str) -> str:
+    columns, body = table.rows(results, title)
+    spans: list[list] = []
+    for name, _ in columns:
+        if spans and spans[-1][0] == name:
+            spans[-1][1] += 1
+        else:
+            spans.append([name, 1])
+    sets = "".join(f'<th colspan="{width}">{escape(name)}</th>' for name, width in spans)
+    lexicons = "".join(f"<th>{escape(column)}</th>" for _, column in columns)
+    lines = [f"<tr><th></th>{sets}</tr><tr><th>accuracy, %</th>{lexicons}</tr>"]
+    for name, cells in body:
+        kind = "minor" if name.startswith(" ") else "own" if name == title else ""
+        lines.append(f'<tr class="{kind}"><td>{escape(name)}</td>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+    return f'<table id="figures">{"".join(lines)}</table>'
+
+
+def _notes(lines: list[str]) -> str:
+    return '<ul id="notes">' + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def by_length(results: list[SetResult]) -> list[Curve]:
+    """Lexicon-free accuracy in % against the label's length, a curve for each set; lengths with 3 images or more."""
+    curves = []
+    for result in results:
+        sizes = np.array([len(item.truth) for item in result.items if item.readable])
+        right = np.array([item.reading == item.truth for item in result.items if item.readable])
+        known = [size for size in np.unique(sizes) if (sizes == size).sum() >= 3]
+        curves.append(Curve(result.name, [(float(s), 100.0 * right[sizes == s].mean()) for s in known]))
+    return curves
+
+
+def reliability(results: list[SetResult]) -> list[Curve]:
+    """Lexicon-free accuracy in % of the images in each tenth of confidence; the diagonal is perfect calibration."""
+    curves = [Curve("perfect", [(0.0, 0.0), (1.0, 100.0)])]
+    for result in results:
+        sure = np.array([item.confidence for item in result.items])
+        right = np.array([item.readable and item.reading == item.truth for item in result.items])
+        tenth = np.clip((sure * 10).astype(int), 0, 9)
+        full = [k for k in range(10) if (tenth == k).sum() >= 3]
+        curves.append(Curve(result.name, [(sure[tenth == k].mean(), 100.0 * right[tenth == k].mean()) for k in full]))
+    return curves
+
+
+def confusions(results: list[SetResult]) -> Counter[tuple[str, str]]:
+    """How often (label's character, read character) stand against each other in the alignments; hits left out."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for item in (item for result in results for item in result.items if item.readable):
+        for kind, at, to in Levenshtein.editops(item.truth, item.reading):
+            lost = item.truth[at] if kind != "insert" else NOTHING
+            read = item.reading[to] if kind != "delete" else NOTHING
+            counts[lost, read] += 1
+    return counts
+
+
+def _confusion_table(counts: Counter[tuple[str, str]]) -> str:
+    if not counts:
+        return "<p>There are none.</p>"
+    names = sorted({name for pair in counts for name in pair})
+    most = max(counts.values())
+    lines = ["<tr><th></th>" + "".join(f"<th>{escape(name)}</th>" for name in names) + "</tr>"]
+    for truth in names:
+        cells = "".join(_confusion_cell(truth, read, counts[truth, read], most) for read in names)
+        lines.append(f"<tr><th>{escape(truth)}</th>{cells}</tr>")
+    return f'<table class="confusion" id="confusion">{"".join(lines)}</table>'
+
+
+def _confusion_cell(truth: str, read: str, count: int, most: int) -> str:
+    if not count:
+        return "<td></td>"
+    shade = 0.12 + 0.88 * count / most
+    said = escape(f"{truth} read as {read}: {count}")
+    return f'<td style="background: rgba(179, 38, 30, {shade:.2f})" title="{said}">{count}</td>'
+
+
+def wrong_readings(results: list[SetResult], sets: dict[str, TestSet], most: int) -> tuple[list[dict], int]:
+    """The items wrong in some column, worst first, at most `most` with their pictures; and how many there are."""
+    wrong = [(result, item) for result in results for item in result.items if _wrong_in(result, item)]
+    wrong.sort(key=lambda pair: (-Levenshtein.normalized_distance(pair[1].truth, pair[1].reading), -pair[1].confidence))
+    return [_entry(result, item, sets[result.name]) for result, item in wrong[:most]], len(wrong)
+
+
+def _wrong_in(result: SetResult, item: Item) -> list[str]:
+    return [column for column in result.scores if not item.readable or item.answer(column) != item.truth]
+
+
+def _entry(result: SetResult, item: Item, test_set: TestSet) -> dict:
+    answers = {
+        column: {
+            "word": item.answer(column),
+            "right": item.answer(column) == item.truth,
+            "within": item.chosen[column].within,
+        }
+        for column in result.scores
+        if column != "none"
+    }
+    return {
+        "set": result.name,
+        "key": item.key,
+        "truth": item.truth,
+        "reading": item.reading,
+        "confidence": round(item.confidence, 4),
+        "answers": answers,
+        "wrong": _wrong_in(result, item),
+        "image": _picture(test_set, item),
+    }
+
+
+def _picture(test_set: TestSet, item: Item) -> str:
+    """A 64-pixel-high JPEG as a data URL; empty where the image cannot be read."""
+    try:
+        image = test_set.reader[item.index].image.convert("RGB")
+    except CorruptSample:
+        return ""
+    image.thumbnail((480, 64))
+    file = BytesIO()
+    image.save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
