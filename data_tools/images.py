@@ -25,10 +25,10 @@ def decode(content: bytes, key: str) -> Image.Image:
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(content))
             if image.width * image.height > MAX_PIXELS:
-                raise CorruptSample(key, "the image is too large")
+                raise Image.DecompressionBombError
             image.load()
-    except (CorruptSample, MemoryError):
-        raise
+    except Image.DecompressionBombError:
+        raise CorruptSample(key, "the image is too large") from None
     except Exception as error:  # Pillow's plug-ins raise almost anything on hostile bytes
         raise CorruptSample(key, "the image cannot be decoded") from error
     return image
@@ -50,6 +50,8 @@ def to_channels(image: Image.Image, channels: int) -> Image.Image:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image)
+    if image.mode in ("LAB", "HSV"):  # Pillow has no way from these to grey
+        image = image.convert("RGB")
     return image.convert(mode)
 
 
