@@ -1,0 +1,104 @@
+"""Word images rendered from nothing but fonts and word lists: a reader without end, after MJSynth's recipe.
+
+Source: Jaderberg, Simonyan, Vedaldi, Zisserman, "Synthetic Data and Artificial Neural Networks for Natural Scene Text
+Recognition" (2014): font, border and shadow, base colouring, projective distortion, blending with pictures, noise.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+
+from data_tools.errors import UserError
+from data_tools.sample import CorruptSample, Sample
+from data_tools.words.degrade import camera
+from data_tools.words.face import paint
+from data_tools.words.fonts import CAPITAL_HEIGHT, Font, FontIndex, font_index
+from data_tools.words.lettering import Line, Pose, crop_box, cut, join, set_line
+from data_tools.words.recipe import Recipe
+from data_tools.words.textures import Textures
+from data_tools.words.wordlist import Writer
+
+__all__ = ["Recipe", "RenderedWords"]
+
+
+class RenderedWords:
+    """`size` rendered words as a Reader: `reader[i]` depends on (seed, i, recipe) alone, in whatever process.
+
+    The text is what is drawn, case kept. Fonts, lists and textures are opened at the first sample, in each process.
+    """
+
+    def __init__(self, seed: int, size: int, recipe: Recipe | None = None):
+        if size < 1:
+            raise UserError(f"{size} words cannot be rendered; ask for one at least")
+        self.seed, self.size, self.recipe = int(seed), int(size), recipe or Recipe()
+        self._studio: Studio | None = None
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self.size:
+            raise IndexError(f"{index} is outside of {self.size} rendered words")
+        if self._studio is None:
+            self._studio = Studio(self.recipe)
+        return self._studio.sample(Random(f"words {self.seed} {index}"), f"words-{self.seed}-{index:09d}")
+
+    def __getstate__(self) -> dict:
+        return {"seed": self.seed, "size": self.size, "recipe": self.recipe, "_studio": None}
+
+
+class Studio:
+    """A recipe with its fonts, words and grounds opened."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self._fonts: FontIndex = font_index(recipe.fonts, recipe.system_fonts)
+        self._writer = Writer(recipe)
+        self._textures = Textures(recipe.backgrounds)
+
+    def sample(self, random: Random, key: str) -> Sample:
+        """One sample from a random state. Raises CorruptSample where no font has the word's characters."""
+        text = self._writer.text(random)
+        font = self._fonts.draw(random, text)
+        if font is None:
+            raise CorruptSample(key, f"no font at hand has all characters of {text!r}")
+        text = font.as_drawn(text)
+        alone, everything = join(self._lines(font, text, random))
+        if alone.size == 0:
+            raise CorruptSample(key, f"{font.path} draws nothing for {text!r}")
+        masks = Pose.draw(random, self.recipe).warp([alone] if everything is None else [alone, everything])
+        box = crop_box(masks[0], random, self.recipe)
+        picture = paint(cut(masks[-1], box), random, self.recipe, self._textures)
+        return Sample(camera(picture, random, self.recipe), text, key)
+
+    def _lines(self, font: Font, text: str, random: Random) -> list[tuple[Line, int, int]]:
+        """The word's line, and now and then words around it: (line, left end, base line)."""
+        recipe = self.recipe
+        word = set_line(font, text, random, recipe)
+        lines = [(word, 0, 0)]
+        if random.random() >= recipe.neighbours * recipe.strength:
+            return lines
+        space, leading = round(CAPITAL_HEIGHT * random.uniform(0.4, 0.9)), CAPITAL_HEIGHT * random.uniform(1.35, 2.0)
+        width = word.mask.shape[1]
+        for side in random.choice(("l", "r", "lr", "u", "d", "ud", "d", "lrud")):
+            other = self._neighbour(font, random)
+            if other is None:
+                continue
+            across = other.mask.shape[1]
+            place = {
+                "l": (-space - across, 0),
+                "r": (width + space, 0),
+                "u": (round(random.uniform(-across, width)), -round(leading)),
+                "d": (round(random.uniform(-across, width)), round(leading)),
+            }[side]
+            lines.append((other, *place))
+        return lines
+
+    def _neighbour(self, font: Font, random: Random) -> Line | None:
+        text = self._writer.word(random)
+        if not font.has(text):
+            return None
+        line = set_line(font, text, random, self.recipe)
+        return line if line.mask.size and np.any(line.mask) else None

@@ -1,0 +1,109 @@
+"""What light, lens, sensor and file format do to a picture: all on (h, w) float32 in 0-255, or on grey PIL images."""
+
+from __future__ import annotations
+
+import io
+import math
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from data_tools.words.recipe import Recipe
+
+
+def light(picture: np.ndarray, random: Random) -> np.ndarray:
+    """Uneven light: a slope across the picture, and now and then a highlight or a hard shadow's edge."""
+    height, width = picture.shape
+    x = np.arange(-width / 2, width / 2, dtype=np.float32)[None, :width] * (2 / width)
+    y = np.arange(-height / 2, height / 2, dtype=np.float32)[:height, None] * (2 / height)
+    angle, kind = random.uniform(0, 2 * math.pi), random.random()
+    slope = x * math.cos(angle) + y * math.sin(angle)
+    if kind < 0.6:
+        return picture * (1 + slope * random.uniform(0.05, 0.45))
+    if kind < 0.8:
+        spot = np.exp(-((x - random.uniform(-1, 1)) ** 2 * random.uniform(1, 8) + (y - random.uniform(-1, 1)) ** 2 * 2))
+        return picture + spot * random.uniform(20, 140)
+    edge = np.tanh((slope - random.uniform(-0.6, 0.6)) * random.uniform(2, 14))
+    return picture * (1 + edge * random.uniform(0.1, 0.35))
+
+
+def noise(picture: np.ndarray, random: Random) -> np.ndarray:
+    """A sensor's noise: grains of one pixel or a little larger, weaker than the letters' own contrast."""
+    height, width = picture.shape
+    generator = np.random.Generator(np.random.SFC64(random.getrandbits(63)))
+    amount = min(abs(random.gauss(0, 9)) + 1, 0.45 * float(picture.std()))
+    if random.random() < 0.6:
+        return picture + generator.standard_normal((height, width), np.float32) * amount
+    grains = generator.standard_normal((height // 2 + 1, width // 2 + 1), np.float32) * amount
+    return picture + grains.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+
+
+def blur(image: Image.Image, random: Random, most: float) -> Image.Image:
+    """Defocus (Gaussian or box) or motion blur; `most` is the largest radius in pixels."""
+    kind, radius = random.random(), most * random.random() ** 1.5
+    if kind < 0.6:
+        return image.filter(ImageFilter.GaussianBlur(radius))
+    if kind < 0.75:
+        return image.filter(ImageFilter.BoxBlur(radius))
+    return _motion(image, random.uniform(0, math.pi), 1 + radius * 2.2)
+
+
+def _motion(image: Image.Image, angle: float, length: float) -> Image.Image:
+    steps = max(2, min(9, round(length) + 1))
+    picture = np.asarray(image, np.float32)
+    total = np.zeros_like(picture)
+    reach = np.linspace(-length / 2, length / 2, steps)
+    pad = math.ceil(length / 2) + 1
+    padded = np.pad(picture, pad, mode="edge")
+    height, width = picture.shape
+    for at in reach:
+        x, y = pad + round(at * math.cos(angle)), pad + round(at * math.sin(angle))
+        total += padded[y : y + height, x : x + width]
+    return Image.fromarray((total / steps + 0.5).astype(np.uint8))
+
+
+def compress(image: Image.Image, random: Random) -> Image.Image:
+    """Through JPEG and back, at a quality from poor to fair."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=int(12 + 70 * random.random() ** 1.2))
+    out = Image.open(buffer)
+    out.load()
+    return out
+
+
+def lower_resolution(image: Image.Image, random: Random) -> Image.Image:
+    """Fewer pixels, and back to the size: a word far away, enlarged by a phone or a web page."""
+    height = max(9.0, image.height * random.uniform(0.35, 0.85))
+    if height >= image.height:
+        return image
+    size = (max(4, round(image.width * height / image.height)), round(height))
+    up = random.choice(
+        (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BICUBIC, Image.Resampling.NEAREST)
+    )
+    down = Image.Resampling.BILINEAR if random.random() < 0.8 else Image.Resampling.NEAREST
+    if down == up == Image.Resampling.NEAREST:
+        down = Image.Resampling.BOX
+    return image.resize(size, down).resize(image.size, up)
+
+
+def camera(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
+    """A finished picture (h, w) in 0-255 seen by a poor camera: a grey image of the recipe's height."""
+    strength = recipe.strength
+    if random.random() < recipe.light * strength:
+        picture = light(picture, random)
+    image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    low, high = recipe.height
+    height = round(low * (high / low) ** random.random())
+    if height < image.height:
+        image = image.resize((max(8, round(image.width * height / image.height)), height), Image.Resampling.BILINEAR)
+    blurred = random.random() < recipe.blur * strength
+    if blurred:
+        image = blur(image, random, image.height / 32 * 2.0)
+    if random.random() < recipe.low_resolution * strength * (0.3 if blurred else 1):
+        image = lower_resolution(image, random)
+    if random.random() < recipe.noise * strength:
+        image = Image.fromarray(np.clip(noise(np.asarray(image, np.float32), random), 0, 255).astype(np.uint8))
+    if random.random() < recipe.jpeg * strength:
+        image = compress(image, random)
+    return image

@@ -1,0 +1,202 @@
+"""Letters given a face and put on a ground: border, shadow, outline, relief, dots, glow, textures, panels behind them.
+
+After MJSynth's base colouring, bordering, shadowing and blending (Jaderberg et al. 2014), in grey levels 0-255 at once:
+pictures are read grey, so the contrast between fore- and background is what has to vary, either way round.
+"""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from data_tools.words.recipe import Recipe
+from data_tools.words.textures import Textures
+
+
+def paint(mask: np.ndarray, random: Random, recipe: Recipe, textures: Textures) -> np.ndarray:
+    """Letters `mask` (h, w) uint8 on a ground: (h, w) float32, about 0-255."""
+    height, width = mask.shape
+    fore, back = levels(random, recipe)
+    contrast = abs(fore - back)
+    picture = ground(width, height, back, contrast, random, recipe, textures)
+    if random.random() < recipe.clutter * recipe.strength:
+        clutter(picture, random, contrast)
+    if random.random() < recipe.dots * recipe.strength:
+        mask = dotted(mask, random)
+    for style, chance in (("shadow", recipe.shadow), ("extrusion", recipe.extrusion), ("border", recipe.border)):
+        if random.random() < chance * recipe.strength:
+            _UNDER[style](picture, mask, fore, back, random)
+    if random.random() < recipe.outline * recipe.strength:
+        return outlined(picture, mask, fore, random)
+    return _fill(picture, mask, fore, contrast, random, recipe, textures)
+
+
+def _fill(picture, mask, fore, contrast, random, recipe, textures) -> np.ndarray:
+    alpha = mask.astype(np.float32) * (1 / 255)
+    level: float | np.ndarray = fore
+    if random.random() < recipe.letter_texture * recipe.strength:
+        height, width = mask.shape
+        if random.random() < 0.5:
+            level = fore + textures.draw(random, width, height) * contrast * random.uniform(0.05, 0.28)
+        else:
+            slope = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * random.choice((-1, 1))
+            level = fore + slope * contrast * random.uniform(0.1, 0.4)
+    picture += (level - picture) * alpha
+    if random.random() < recipe.relief * recipe.strength:
+        picture += relief(mask, random) * max(contrast, 60)
+    return picture
+
+
+def levels(random: Random, recipe: Recipe) -> tuple[float, float]:
+    """Grey levels of letters and ground: any contrast, either way round, low ones now and then."""
+    if random.random() < recipe.low_contrast * recipe.strength:
+        contrast = random.uniform(20, 60)
+    else:
+        contrast = 50 + 200 * random.random() ** 1.1
+    dark = random.uniform(0, 255 - contrast)
+    if random.random() < 0.35:
+        dark = 0.0 if random.random() < 0.5 else 255 - contrast
+    light = dark + contrast
+    return (dark, light) if random.random() < 0.5 else (light, dark)
+
+
+def ground(width, height, back, contrast, random: Random, recipe: Recipe, textures: Textures) -> np.ndarray:
+    """What letters stand on: plain, a slope, or a texture that leaves them readable; (height, width) float32."""
+    picture = np.full((height, width), back, np.float32)
+    if recipe.strength == 0 or random.random() < recipe.plain:
+        return picture
+    strong = random.random() < 0.2
+    amount = contrast * (random.uniform(0.15, 0.42) if strong else random.uniform(0.02, 0.16))
+    picture += textures.draw(random, width, height) * amount
+    return picture
+
+
+def clutter(picture: np.ndarray, random: Random, contrast: float) -> None:
+    """Edges of a panel, rules and frames near the picture's edges, a wire across: drawn into `picture`."""
+    height = picture.shape[0]
+    for _ in range(1 + (random.random() < 0.4)):
+        level = float(np.clip(random.uniform(-1, 1) * max(contrast, 40) * 1.2 + picture[0, 0], 0, 255))
+        kind, depth = random.random(), random.uniform(0.02, 0.14)
+        rows, columns = max(1, round(height * depth)), max(1, round(height * depth * 1.5))
+        if kind < 0.3:
+            picture[:rows] = level
+        elif kind < 0.6:
+            picture[-rows:] = level
+        elif kind < 0.7:
+            picture[:, :columns] = level
+        elif kind < 0.8:
+            picture[:, -columns:] = level
+        elif kind < 0.92:
+            _rule(picture, level, random)
+        else:
+            _wire(picture, level, random)
+
+
+def _rule(picture: np.ndarray, level: float, random: Random) -> None:
+    height = picture.shape[0]
+    thick = max(1, round(height * random.uniform(0.01, 0.06)))
+    at = round(height * random.choice((random.uniform(0.0, 0.12), random.uniform(0.86, 0.97))))
+    picture[at : at + thick] = level
+
+
+def _wire(picture: np.ndarray, level: float, random: Random) -> None:
+    height, width = picture.shape
+    x = np.arange(width)
+    start, end = random.uniform(-0.3, 1.3) * height, random.uniform(-0.3, 1.3) * height
+    y = np.round(start + (end - start) * x / width).astype(int)
+    inside = (y >= 0) & (y < height)
+    picture[y[inside], x[inside]] = level
+
+
+def dotted(mask: np.ndarray, random: Random) -> np.ndarray:
+    """Letters of dots: lamps, dot-matrix printers, perforation."""
+    pitch = random.choice((3, 3, 4, 5))
+    radius = pitch * random.uniform(0.32, 0.5)
+    at = np.arange(pitch) - (pitch - 1) / 2
+    dot = np.clip(radius + 0.5 - np.hypot(at[:, None], at[None, :]), 0, 1)
+    height, width = mask.shape
+    cells = Image.fromarray(mask).resize((max(1, width // pitch), max(1, height // pitch)), Image.Resampling.BOX)
+    lit = (np.asarray(cells) > 90).astype(np.float32)
+    out = np.zeros((height, width), np.uint8)
+    dots = np.kron(lit, dot) * 255
+    rows, columns = min(height, dots.shape[0]), min(width, dots.shape[1])
+    out[:rows, :columns] = dots[:rows, :columns]
+    return out
+
+
+def shifted(mask: np.ndarray, across: int, down: int) -> np.ndarray:
+    """`mask` moved right and down, nothing coming in from the edges."""
+    height, width = mask.shape
+    out = np.zeros_like(mask)
+    if abs(across) < width and abs(down) < height:
+        out[max(down, 0) : height + min(down, 0), max(across, 0) : width + min(across, 0)] = mask[
+            max(-down, 0) : height + min(-down, 0), max(-across, 0) : width + min(-across, 0)
+        ]
+    return out
+
+
+def thickened(mask: np.ndarray, by: int) -> np.ndarray:
+    """`mask` grown by `by` pixels, corners cut."""
+    for step in range(by):
+        grown = mask.copy()
+        np.maximum(grown[:, 1:], mask[:, :-1], out=grown[:, 1:])
+        np.maximum(grown[:, :-1], mask[:, 1:], out=grown[:, :-1])
+        source = grown.copy() if step % 2 else mask
+        np.maximum(grown[1:], source[:-1], out=grown[1:])
+        np.maximum(grown[:-1], source[1:], out=grown[:-1])
+        mask = grown
+    return mask
+
+
+def _blend(picture: np.ndarray, mask: np.ndarray, level: float, opacity: float = 1.0) -> None:
+    picture += (level - picture) * (mask.astype(np.float32) * (opacity / 255))
+
+
+def _border(picture, mask, fore, back, random: Random) -> None:
+    apart = random.uniform(40, 200) * (1 if random.random() < 0.5 else -1)
+    level = fore + apart if 0 <= fore + apart <= 255 else fore - apart
+    _blend(picture, thickened(mask, random.choice((1, 1, 2, 2, 3))), float(np.clip(level, 0, 255)))
+
+
+def _shadow(picture, mask, fore, back, random: Random) -> None:
+    across, down = round(random.gauss(0, 2.2)), round(random.gauss(1, 2))
+    shade = shifted(mask, across, down)
+    if random.random() < 0.6:
+        blurred = ImageFilter.GaussianBlur(random.uniform(0.6, 3))
+        shade = np.asarray(Image.fromarray(shade).filter(blurred))
+    level = random.uniform(0, 60) if random.random() < 0.75 else random.uniform(190, 255)
+    if abs(level - fore) < 40:
+        level = (fore + back) / 2
+    _blend(picture, shade, level, random.uniform(0.25, 0.9))
+
+
+def _extrusion(picture, mask, fore, back, random: Random) -> None:
+    depth, angle = random.uniform(2, 6), random.uniform(0, 2 * math.pi)
+    solid = mask
+    for step in range(1, round(depth) + 1):
+        solid = np.maximum(solid, shifted(mask, round(step * math.cos(angle)), round(step * math.sin(angle))))
+    level = fore + (back - fore) * random.uniform(0.35, 1.3)
+    if abs(level - fore) < 40:
+        level = fore - math.copysign(40, fore - 128)
+    _blend(picture, solid, float(np.clip(level, 0, 255)))
+
+
+_UNDER = {"shadow": _shadow, "extrusion": _extrusion, "border": _border}
+
+
+def outlined(picture: np.ndarray, mask: np.ndarray, fore: float, random: Random) -> np.ndarray:
+    """Only the letters' edges, as on book covers and neon: the inside shows the ground."""
+    edge = thickened(mask, 1 + (random.random() < 0.4)).astype(np.int16) - mask
+    _blend(picture, np.clip(edge, 0, 255), fore)
+    return picture
+
+
+def relief(mask: np.ndarray, random: Random) -> np.ndarray:
+    """Light on one side of raised or cut letters and shade on the other: (h, w) float32 in about [-1, 1]."""
+    reach, angle = random.choice((1, 1, 2)), random.uniform(0, 2 * math.pi)
+    across, down = round(reach * math.cos(angle)), round(reach * math.sin(angle)) or 1
+    sides = shifted(mask, across, down).astype(np.float32) - shifted(mask, -across, -down)
+    return sides * (random.uniform(0.25, 0.8) / 255)

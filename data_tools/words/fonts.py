@@ -1,0 +1,219 @@
+"""Fonts: found, opened, checked, and their glyphs drawn once.
+
+Pillow's FreeType opens ttf, otf, ttc, woff and woff2 alike, so a font's characters are asked of FreeType itself: a
+character is lacking where its glyph is the one that is drawn for a code point no font has. A font is opened when it is
+first drawn from, so a data set of a thousand fonts starts at once in each worker.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from data_tools.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+CAPITAL_HEIGHT = 26  # pixels at which glyphs are drawn and kept
+SUFFIXES = (".ttf", ".otf", ".ttc", ".woff", ".woff2")
+_SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
+_SYMBOL_NAME = re.compile(
+    r"STIXNonUni|STIXSiz|\bcm(sy|ex|mi)\d*|symbol|dingbat|webding|wingding|icon|emoji|barcode|LastResort|redact|braille"
+    r"|music|math(?!ilda)",
+    re.IGNORECASE,
+)
+_STYLE = re.compile(
+    r"[-_ ]?(latin(-ext)?-)?"
+    r"(\d{3}|Thin|ExtraLight|Light|Regular|Book|Medium|SemiBold|DemiBold|Bold|ExtraBold|Black|Heavy)?"
+    r"[-_ ]?(normal|italic|oblique)?$",
+    re.IGNORECASE,
+)
+_NEVER_DRAWN = "\U0010fffe"
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """A drawn character: `mask` (h, w) uint8, where its corner lies from the pen (x right, y down), and its advance."""
+
+    mask: np.ndarray
+    left: int
+    top: int
+    advance: float
+
+
+class Font:
+    """One font file at the size that makes its capitals CAPITAL_HEIGHT pixels high. Raises OSError if unreadable."""
+
+    def __init__(self, path: str):
+        self.path = path
+        probe = ImageFont.truetype(path, 100)
+        height = -probe.getbbox("H", anchor="ls")[1]
+        size = round(100 * CAPITAL_HEIGHT / height) if height > 0 else 36
+        self._face = ImageFont.truetype(path, min(max(size, 20), 72))
+        self._glyphs: dict[str, Glyph | None] = {}
+        self._missing = self._draw(_NEVER_DRAWN)
+        self.name = " ".join(filter(None, probe.getname()))
+
+    def _draw(self, text: str) -> Glyph:
+        left, top, right, bottom = map(int, self._face.getbbox(text, anchor="ls"))
+        if right <= left or bottom <= top:
+            return Glyph(np.zeros((0, 0), np.uint8), 0, 0, self._face.getlength(text))
+        if max(right - left, bottom - top) > 8192:
+            raise OSError("glyphs of an absurd size")
+        image = Image.new("L", (right - left, bottom - top))
+        ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=self._face, anchor="ls")
+        return Glyph(np.asarray(image), left, top, self._face.getlength(text))
+
+    def glyph(self, character: str) -> Glyph | None:
+        """The drawn character, or None where the font lacks it."""
+        if character not in self._glyphs:
+            glyph = self._draw(character)
+            same = glyph.mask.shape == self._missing.mask.shape and np.array_equal(glyph.mask, self._missing.mask)
+            blank = glyph.mask.size == 0 or not glyph.mask.any()
+            lacking = (same or blank) and not (character.isspace() and glyph.advance > 0)
+            self._glyphs[character] = None if lacking else glyph
+        return self._glyphs[character]
+
+    def run(self, text: str) -> Glyph:
+        """A whole word shaped by the font's own kerning, ligatures and joins."""
+        return self._draw(text)
+
+    def has(self, text: str) -> bool:
+        """Whether every character of `text` can be drawn."""
+        return all(self.glyph(character) is not None for character in text)
+
+    def as_drawn(self, text: str) -> str:
+        """`text` with lower case turned to capitals where this font draws the very same glyph for both."""
+        return "".join(map(self._case_drawn, text))
+
+    def _case_drawn(self, character: str) -> str:
+        upper = character.upper()
+        if upper == character or len(upper) != 1:
+            return character
+        small, large = self.glyph(character), self.glyph(upper)
+        if small and large and np.array_equal(small.mask, large.mask) and small.top == large.top:
+            return upper
+        return character
+
+    def complaint(self) -> str | None:
+        """Why this is no font of text: a symbol font by its name or by its letters; None for a good one."""
+        if _SYMBOL_NAME.search(Path(self.path).stem) or _SYMBOL_NAME.search(self.name):
+            return "a symbol font"
+        drawn = [self.glyph(character) for character in self._own_letters()]
+        known = [glyph for glyph in drawn if glyph]
+        if len(known) < 3:
+            return "has no letters"
+        if len({(glyph.mask.shape, glyph.mask.tobytes()) for glyph in known}) < len(known) - 1:
+            return "draws different letters alike"
+        return None
+
+    def _own_letters(self) -> str:
+        latin = "ABEKQS"
+        if any(self.glyph(character) for character in latin):
+            return latin
+        scripts = (
+            "АБДЖК",
+            "ΑΔΘΛΩ",
+            "אבגדה",
+            "ابتجد",
+            "कखगघच",
+            "กขคงจ",
+            "あいうえお",
+            "一二三四五",
+            "가나다라마",
+            "ԱԲԳԴԵ",
+            "აბგდე",
+        )
+        return max(scripts, key=lambda letters: sum(self.glyph(letter) is not None for letter in letters))
+
+
+def bundled_folder() -> Path:
+    """The fonts that come with matplotlib: the default that is always there."""
+    import importlib.util
+
+    found = importlib.util.find_spec("matplotlib")
+    if found is None or not found.origin:
+        raise UserError("matplotlib is not installed and no fonts are given; install it or name a folder with --fonts")
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+
+
+def font_files(folders: tuple[str, ...], system: bool = True) -> list[str]:
+    """Every font file of the user's folders, the system's and the bundled ones, without repeats, in a stable order.
+
+    Raises UserError for a folder of the user's that is not there or holds no font file.
+    """
+    files: dict[str, str] = {}
+    for folder in folders:
+        found = _files_below(Path(folder).expanduser())
+        if not found:
+            raise UserError(f"{folder}: no font file (ttf, otf, woff, woff2) there; name another folder with --fonts")
+        files.update((file.name, str(file)) for file in found)
+    others = [Path(folder).expanduser() for folder in _SYSTEM_FOLDERS] if system else []
+    if system or not folders:
+        others.append(bundled_folder())
+    for folder in others:
+        for file in _files_below(folder):
+            files.setdefault(file.name, str(file))
+    return [files[name] for name in sorted(files)]
+
+
+def _files_below(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = (Path(root) / name for root, _, names in os.walk(path) for name in names)
+    return sorted(file for file in found if file.suffix.lower() in SUFFIXES)
+
+
+def family_of(path: str) -> str:
+    """The family's name by the file's name: `lato-latin-700-italic.woff2` and `Lato-Bold.ttf` give `lato`."""
+    return _STYLE.sub("", Path(path).stem).lower() or Path(path).stem.lower()
+
+
+class FontIndex:
+    """The families at hand; each is drawn equally often, whatever the number of its styles."""
+
+    def __init__(self, files: list[str]):
+        families: dict[str, list[str]] = {}
+        for file in files:
+            if not _SYMBOL_NAME.search(Path(file).stem):
+                families.setdefault(family_of(file), []).append(file)
+        self.families = [families[name] for name in sorted(families)]
+        self._opened: dict[str, Font | None] = {}
+        if not self.families:
+            raise UserError("no usable font found; name a folder with --fonts")
+
+    def open(self, path: str) -> Font | None:
+        """The font, or None (and one line in the log) where it cannot be opened or is no font of text."""
+        if path not in self._opened:
+            try:
+                font = Font(path)
+                complaint = font.complaint()
+            except (OSError, ValueError, MemoryError, SystemError) as error:
+                font, complaint = None, f"cannot be opened ({error})"
+            if complaint:
+                logger.warning("font %s: %s; skipped", path, complaint)
+            self._opened[path] = None if complaint else font
+        return self._opened[path]
+
+    def draw(self, random, text: str) -> Font | None:
+        """A font that has every character of `text`: a family at random, then a style; None where none was found."""
+        for _ in range(60):
+            family = self.families[int(random.random() * len(self.families))]
+            font = self.open(family[int(random.random() * len(family))])
+            if font and font.has(text):
+                return font
+        files = (file for family in self.families for file in family)
+        return next((font for font in map(self.open, files) if font and font.has(text)), None)
+
+
+@functools.lru_cache(maxsize=4)
+def font_index(folders: tuple[str, ...], system: bool = True) -> FontIndex:
+    """The process's one index of these folders."""
+    return FontIndex(font_files(folders, system))

@@ -1,0 +1,265 @@
+"""Letters set on a line, and the line bent, turned and seen from the side.
+
+A line is drawn once as a grey mask at the glyphs' own size; one transform (Pillow) then does shear, rotation,
+perspective and a bent base line together, as MJSynth's projective distortion does (Jaderberg et al. 2014, section 2),
+and the crop is found from what the transform left of the word itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from PIL import Image
+
+from data_tools.words.fonts import CAPITAL_HEIGHT, Font
+from data_tools.words.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Line:
+    """A set line: `mask` (h, w) uint8 and the row of its base line."""
+
+    mask: np.ndarray
+    baseline: int
+
+
+def set_line(font: Font, text: str, random: Random, recipe: Recipe) -> Line:
+    """Draws `text`, letters spaced, jittered or enlarged as the recipe has it."""
+    strength = recipe.strength
+    tracking = 0.0
+    if random.random() < recipe.tracking * strength:
+        tracking = CAPITAL_HEIGHT * (random.uniform(-0.07, 0.1) if random.random() < 0.6 else random.uniform(0.1, 0.9))
+    larger = random.random() < recipe.first_larger * strength and text.isupper() and len(text) > 2
+    jitter = CAPITAL_HEIGHT * random.uniform(0.03, 0.14) if random.random() < recipe.jitter * strength else 0.0
+    simple = all(ord(character) < 0x250 for character in text)
+    plain = tracking == 0 and not larger and jitter == 0
+    if not simple or (plain and random.random() < recipe.shaped):
+        glyph = font.run(text)
+        return Line(glyph.mask, -glyph.top)
+    return _set_letters(font, text, random, tracking, jitter, larger)
+
+
+def _set_letters(font: Font, text: str, random: Random, tracking: float, jitter: float, larger: bool) -> Line:
+    pen, placed = 0.0, []
+    for position, character in enumerate(text):
+        glyph = font.glyph(character)
+        mask, left, top, advance = glyph.mask, glyph.left, glyph.top, glyph.advance
+        if larger and position and mask.size:
+            mask, left, top, advance = _shrunk(mask, left, top, advance, 0.78)
+        shift = random.gauss(0, jitter) if jitter else 0.0
+        if mask.size:
+            placed.append((mask, round(pen + left), round(top + shift)))
+        pen += max(advance + tracking, 0.35 * advance)
+    return _paste(placed)
+
+
+def _shrunk(mask: np.ndarray, left: float, top: float, advance: float, by: float):
+    height, width = mask.shape
+    small = Image.fromarray(mask).resize(
+        (max(1, round(width * by)), max(1, round(height * by))), Image.Resampling.BILINEAR
+    )
+    return np.asarray(small), left * by, top * by, advance * by
+
+
+def _paste(placed: list[tuple[np.ndarray, int, int]]) -> Line:
+    left = min(x for _, x, _ in placed)
+    top = min(y for _, _, y in placed)
+    right = max(x + mask.shape[1] for mask, x, _ in placed)
+    bottom = max(y + mask.shape[0] for mask, _, y in placed)
+    canvas = np.zeros((bottom - top, right - left), np.uint8)
+    for mask, x, y in placed:
+        place = canvas[y - top : y - top + mask.shape[0], x - left : x - left + mask.shape[1]]
+        np.maximum(place, mask, out=place)
+    return Line(canvas, -top)
+
+
+def join(lines: list[tuple[Line, int, int]]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Puts neighbours around the first line: (word alone, word and neighbours or None), both (h, w) uint8.
+
+    Each line comes with the place of its left end and base line from those of the first, in pixels.
+    """
+    if len(lines) == 1:
+        return lines[0][0].mask, None
+    everything = _paste([(line.mask, x, y - line.baseline) for line, x, y in lines])
+    alone = np.zeros_like(everything.mask)
+    word, x, y = lines[0]
+    left = min(x for _, x, _ in lines)
+    top = y - word.baseline + everything.baseline
+    alone[top : top + word.mask.shape[0], x - left : x - left + word.mask.shape[1]] = word.mask
+    return alone, everything.mask
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How a line is seen: stretch, shear, radians of rotation, shifts of the corners, arc and wave of the base line."""
+
+    stretch: float
+    shear: float
+    angle: float
+    corners: tuple[float, ...]  # eight shifts as shares of the height
+    arc: float  # radians that the word spans; its sign says whether it opens down or up
+    wave: float  # amplitude as a share of the height
+    phase: float
+
+    @classmethod
+    def draw(cls, random: Random, recipe: Recipe) -> Pose:
+        """A pose as the recipe's chances have it."""
+        strength = recipe.strength
+        stretch = math.exp(random.gauss(0, recipe.width / 3 * strength)) if random.random() < 0.8 else 1.0
+        shear = random.gauss(0, 0.25) if random.random() < recipe.slant * strength else 0.0
+        scale = 3 if random.random() < 0.12 else 1 if random.random() < 0.7 else 0
+        angle = math.radians(random.gauss(0, recipe.rotation)) * scale * strength
+        corners = (0.0,) * 8
+        if random.random() < recipe.perspective * strength:
+            spread = random.uniform(0.03, 0.22)
+            corners = tuple(random.uniform(-spread, spread) for _ in range(8))
+        arc = wave = 0.0
+        if random.random() < recipe.curve * strength:
+            if random.random() < 0.65:
+                arc = random.uniform(0.25, 1.5) * random.choice((1, 1, -1))
+            else:
+                wave = random.uniform(0.05, 0.22)
+        return cls(stretch, shear, angle, corners, arc, wave, random.uniform(0, 2 * math.pi))
+
+    def warp(self, masks: list[np.ndarray]) -> list[np.ndarray]:
+        """The masks (h, w) as seen, all alike: (h', w') uint8."""
+        height, width = masks[0].shape
+        forward = self._plane(width, height)
+        edge = self._bend_forward(_outline(width, height), width, height)
+        seen = _apply(forward, edge)
+        low, high = seen.min(axis=0) - 2, seen.max(axis=0) + 2
+        size = (max(4, math.ceil(high[0] - low[0])), max(4, math.ceil(high[1] - low[1])))
+        method, data = self._pillow_transform(_inverse(forward), low, size, width, height)
+        return [np.asarray(Image.fromarray(m).transform(size, method, data, Image.Resampling.BILINEAR)) for m in masks]
+
+    def _pillow_transform(self, back: np.ndarray, low: np.ndarray, size: tuple[int, int], width: float, height: float):
+        """Pillow's method and its data, from the picture's pixels back to the flat line's."""
+        if self.arc or self.wave:
+            return Image.Transform.MESH, self._mesh(back, low, size, width, height)
+        (a, b, c), (d, e, f), (g, h, i) = back.tolist()
+        x, y = low.tolist()
+        c, f, i = a * x + b * y + c, d * x + e * y + f, g * x + h * y + i
+        if not any(self.corners):
+            return Image.Transform.AFFINE, (a / i, b / i, c / i, d / i, e / i, f / i)
+        return Image.Transform.PERSPECTIVE, tuple(value / i for value in (a, b, c, d, e, f, g, h))
+
+    def _plane(self, width: float, height: float) -> np.ndarray:
+        """The homography (3, 3) from the flat line's pixels to the picture's."""
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        a, b, c, d = cos * self.stretch, -cos * self.shear - sin, sin * self.stretch, cos - sin * self.shear
+        if not any(self.corners):
+            return np.array([[a, b, 0.0], [c, d, 0.0], [0.0, 0.0, 1.0]])
+        unit = min(height, width)
+        shifts = [shift * unit for shift in self.corners]
+        source = ((0, 0), (width, 0), (width, height), (0, height))
+        target = [(x + shifts[2 * n], y + shifts[2 * n + 1]) for n, (x, y) in enumerate(source)]
+        target = [(a * x + b * y, c * x + d * y) for x, y in target]
+        return _from_rectangle(width, height, target)
+
+    def _bend_forward(self, points: np.ndarray, width: float, height: float) -> np.ndarray:
+        if self.arc:
+            radius = width / abs(self.arc)
+            sign = math.copysign(1, self.arc)
+            theta = (points[:, 0] - width / 2) / radius
+            r = radius - sign * (points[:, 1] - height / 2)
+            return np.stack([width / 2 + r * np.sin(theta), height / 2 + sign * (radius - r * np.cos(theta))], axis=1)
+        if self.wave:
+            return points + np.stack([np.zeros(len(points)), self._wave(points[:, 0], width, height)], axis=1)
+        return points
+
+    def _bend_back(self, points: np.ndarray, width: float, height: float) -> np.ndarray:
+        if self.arc:
+            radius = width / abs(self.arc)
+            sign = math.copysign(1, self.arc)
+            across, down = points[:, 0] - width / 2, radius - sign * (points[:, 1] - height / 2)
+            theta, r = np.arctan2(across, down), np.hypot(across, down)
+            return np.stack([width / 2 + theta * radius, height / 2 + sign * (radius - r)], axis=1)
+        if self.wave:
+            return points - np.stack([np.zeros(len(points)), self._wave(points[:, 0], width, height)], axis=1)
+        return points
+
+    def _wave(self, x: np.ndarray, width: float, height: float) -> np.ndarray:
+        return self.wave * height * np.sin(x * (2 * math.pi / max(width, 2 * height)) + self.phase)
+
+    def _mesh(self, back: np.ndarray, low: np.ndarray, size: tuple[int, int], width: float, height: float):
+        """Pillow's mesh: upright strips of the picture with the four corners each has on the flat line."""
+        edges = np.linspace(0, size[0], min(14, size[0]) + 1).round()
+        ends = [np.stack([edges, np.full(len(edges), y)], axis=1) + low for y in (0.0, float(size[1]))]
+        top, bottom = (self._bend_back(_apply(back, end), width, height) for end in ends)
+        quads = np.concatenate([top[:-1], bottom[:-1], bottom[1:], top[1:]], axis=1).tolist()
+        return [((int(a), 0, int(b), size[1]), quad) for a, b, quad in zip(edges[:-1], edges[1:], quads)]
+
+
+_SEVENTHS = np.array([[n / 6, side] for side in (0, 1) for n in range(7)])
+
+
+def _outline(width: float, height: float) -> np.ndarray:
+    return _SEVENTHS * (width, height)
+
+
+def _apply(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
+    (a, b, c), (d, e, f), (g, h, i) = homography.tolist()
+    x, y = points[:, 0], points[:, 1]
+    depth = g * x + h * y + i
+    return np.stack([(a * x + b * y + c) / depth, (d * x + e * y + f) / depth], axis=1)
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """The inverse of a (3, 3) matrix up to scale, by its minors: a library call might start threads."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    return np.array(
+        [
+            [e * i - f * h, c * h - b * i, b * f - c * e],
+            [f * g - d * i, a * i - c * g, c * d - a * f],
+            [d * h - e * g, b * g - a * h, a * e - b * d],
+        ]
+    )
+
+
+def _from_rectangle(width: float, height: float, target: list[tuple[float, float]]) -> np.ndarray:
+    """The (3, 3) projective map from a rectangle to four corners, clockwise from the top left (Heckbert 1989)."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = target
+    dx1, dx2, dx3 = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
+    dy1, dy2, dy3 = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
+    area = dx1 * dy2 - dx2 * dy1
+    g, h = (dx3 * dy2 - dx2 * dy3) / area, (dx1 * dy3 - dx3 * dy1) / area
+    return np.array(
+        [
+            [(x1 - x0 + g * x1) / width, (x3 - x0 + h * x3) / height, x0],
+            [(y1 - y0 + g * y1) / width, (y3 - y0 + h * y3) / height, y0],
+            [g / width, h / height, 1.0],
+        ]
+    )
+
+
+def crop_box(mask: np.ndarray, random: Random, recipe: Recipe) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of the picture around the word in `mask`: tight, loose, off centre or clipped."""
+    rows, columns = np.flatnonzero(mask.max(axis=1) > 96), np.flatnonzero(mask.max(axis=0) > 96)
+    if not len(rows):
+        return 0, 0, mask.shape[1], mask.shape[0]
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    unit = min(bottom - top, 1.5 * CAPITAL_HEIGHT)
+    if random.random() < recipe.crop_tight:
+        margins = [random.uniform(-0.01, 0.10) for _ in range(4)]
+    elif random.random() < 0.7:
+        margins = [random.uniform(0.03, 0.30) for _ in range(4)]
+    else:
+        margins = [random.uniform(0.0, 0.55) for _ in range(4)]
+    if random.random() < recipe.crop_clipped * recipe.strength:
+        margins[int(random.random() * 4)] = -random.uniform(0.02, 0.12)
+    box = [left - margins[0] * unit, top - margins[1] * unit, right + margins[2] * unit, bottom + margins[3] * unit]
+    left, top, right, bottom = map(round, box)
+    return left, top, max(right, left + 4), max(bottom, top + 6)
+
+
+def cut(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """`mask` cut to `box`, with nothing beyond its edges: (bottom - top, right - left) uint8."""
+    left, top, right, bottom = box
+    out = np.zeros((bottom - top, right - left), np.uint8)
+    a, b, c, d = max(left, 0), max(top, 0), min(right, mask.shape[1]), min(bottom, mask.shape[0])
+    if c > a and d > b:
+        out[b - top : d - top, a - left : c - left] = mask[b:d, a:c]
+    return out

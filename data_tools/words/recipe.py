@@ -1,0 +1,84 @@
+"""What a rendered data set is made of: plain values, so that a recipe travels through YAML, pickles and metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from data_tools.errors import UserError
+
+PRINTABLE = "".join(map(chr, range(33, 127)))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Word images, described. Shares and chances are 0-1; lengths are in capital heights; angles in degrees."""
+
+    # what is written
+    fonts: tuple[str, ...] = ()  # folders or files beside the system's fonts and the bundled ones
+    system_fonts: bool = True
+    words: str | None = None  # a word list or a Hunspell .dic (its .aff beside it); None: the list that ships
+    characters: str = PRINTABLE  # words with others are left out; "" allows whatever the fonts have
+    words_per_line: int = 1  # up to this many words, a space between them
+    sign_share: float = 0.30  # names, shops, streets, brands: the vocabulary of signs that ships
+    digits_share: float = 0.07
+    mixed_share: float = 0.06  # road numbers, opening hours, prices, ordinals, addresses of the web
+    random_share: float = 0.03  # letters at random, so that no word list is learnt by heart
+    punctuation_share: float = 0.05  # a comma, quotes, a full stop … beside or inside the word
+    upper_share: float = 0.45
+    capital_share: float = 0.30
+    lower_share: float = 0.20  # what is left keeps the case of the list
+    # how it is written
+    shaped: float = 0.4  # chance of kerning, ligatures and joins as the font has them (always outside of Latin)
+    tracking: float = 0.35  # chance of letters set wider or tighter than the font says
+    first_larger: float = 0.05  # chance of a larger first letter before small capitals
+    jitter: float = 0.05  # chance of letters off the line, as on hand-made signs
+    width: float = 0.35  # standard deviation of the logarithm of the stretch, in thirds
+    slant: float = 0.15  # chance of a sheared face
+    # the face of the letters
+    border: float = 0.16
+    shadow: float = 0.16
+    outline: float = 0.05
+    relief: float = 0.06
+    extrusion: float = 0.06
+    dots: float = 0.015
+    letter_texture: float = 0.20
+    low_contrast: float = 0.12
+    # the picture around it
+    backgrounds: str | None = None  # a folder of photographs without text; None: procedural textures
+    plain: float = 0.35  # chance of a plain ground
+    neighbours: float = 0.22
+    clutter: float = 0.15
+    crop_tight: float = 0.35
+    crop_clipped: float = 0.10
+    # geometry
+    rotation: float = 3.0
+    perspective: float = 0.35
+    curve: float = 0.14
+    # the camera
+    light: float = 0.30
+    blur: float = 0.35
+    noise: float = 0.35
+    jpeg: float = 0.40
+    low_resolution: float = 0.35
+    height: tuple[int, int] = (18, 48)  # pixels of the finished image
+    strength: float = 1.0  # multiplies every chance of an effect; 0 leaves black words on a plain ground
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+            if field.type == "float" and not 0 <= value <= 30:
+                raise UserError(f"recipe: {field.name} = {value} is out of range; give a number from 0 to 1")
+        if self.sign_share + self.digits_share + self.mixed_share + self.random_share > 1:
+            raise UserError("recipe: sign_share, digits_share, mixed_share and random_share add up to more than 1")
+        if self.upper_share + self.capital_share + self.lower_share > 1.0001:
+            raise UserError("recipe: upper_share, capital_share and lower_share add up to more than 1")
+        if not 8 <= self.height[0] <= self.height[1]:
+            raise UserError(
+                f"recipe: height = {self.height} must be two numbers, the smaller first, of at least 8 pixels"
+            )
+
+    def with_(self, **changes) -> Recipe:
+        """A copy with other values."""
+        return replace(self, **changes)

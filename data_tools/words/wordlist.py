@@ -1,0 +1,250 @@
+"""What is written: dictionaries, the vocabulary of signs that ships, numbers and mixed strings.
+
+The list that ships is `data/english.txt.gz` (from SCOWL, its licence beside it; common words first, and drawn more
+often) and `data/signs.txt` (compiled for this project).
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import logging
+import string
+from pathlib import Path
+from random import Random
+
+from data_tools.errors import UserError
+from data_tools.words.hunspell import read_dictionary
+from data_tools.words.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+_DATA = Path(__file__).parent / "data"
+LONGEST = 25  # characters of one drawn word
+
+
+@functools.lru_cache(maxsize=4)
+def load_words(path: str | None, characters: str) -> tuple[str, ...]:
+    """The words of a list (one a line) or a Hunspell .dic; None: the list that ships, common words first.
+
+    Words with characters outside `characters` (where it is not empty) or longer than LONGEST are left out. Raises
+    UserError for a file that cannot be read and for one that leaves no word.
+    """
+    if path is None:
+        words = gzip.decompress((_DATA / "english.txt.gz").read_bytes()).decode().split("\n")
+    elif path.endswith(".dic"):
+        words = read_dictionary(path)
+    else:
+        words = _read_list(path)
+    usable = tuple(dict.fromkeys(word for word in map(str.strip, words) if _usable(word, characters)))
+    if not usable:
+        raise UserError(f"{path}: holds no word that can be written with the recipe's characters; name another list")
+    return usable
+
+
+def _read_list(path: str) -> list[str]:
+    try:
+        content = Path(path).expanduser().read_bytes()
+        return (gzip.decompress(content) if path.endswith(".gz") else content).decode("utf-8-sig").splitlines()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a word list ({error}); give UTF-8 text, one word a line") from error
+
+
+def _usable(word: str, characters: str) -> bool:
+    return 0 < len(word) <= LONGEST and (not characters or all(c in characters for c in word)) and word.isprintable()
+
+
+@functools.lru_cache(maxsize=4)
+def sign_words(characters: str) -> tuple[str, ...]:
+    """The vocabulary of signs that ships, in the case it has there."""
+    lines = (_DATA / "signs.txt").read_text("utf-8").splitlines()
+    words = (word for line in lines if not line.startswith("#") for word in line.split())
+    return tuple(dict.fromkeys(word for word in words if _usable(word, characters)))
+
+
+class Writer:
+    """Draws texts as a recipe has them: `text(random) -> str`."""
+
+    def __init__(self, recipe: Recipe):
+        self._recipe = recipe
+        self._words = load_words(recipe.words, recipe.characters)
+        self._common_first = recipe.words is None
+        self._signs = sign_words(recipe.characters) or self._words
+        self._allowed = frozenset(recipe.characters)
+
+    def text(self, random: Random) -> str:
+        """A word, or several with spaces between them where the recipe wants lines."""
+        count = 1 + int(random.random() * self._recipe.words_per_line)
+        return " ".join(self.word(random) for _ in range(count))
+
+    def word(self, random: Random) -> str:
+        """One word, its case and punctuation set; only the recipe's characters."""
+        for _ in range(20):
+            word = self._any(random)
+            if not self._allowed or self._allowed.issuperset(word):
+                return word
+        return self._dictionary(random)
+
+    def _any(self, random: Random) -> str:
+        recipe, pick = self._recipe, random.random()
+        if pick < recipe.digits_share:
+            return digits(random)
+        pick -= recipe.digits_share
+        if pick < recipe.mixed_share:
+            return mixed(random, self._signs)
+        pick -= recipe.mixed_share
+        if pick < recipe.random_share:
+            return _case(at_random(random), random, recipe)
+        pick -= recipe.random_share
+        word = self._sign(random) if pick < recipe.sign_share else self._dictionary(random)
+        return _punctuated(_case(word, random, recipe), random, recipe)
+
+    def _sign(self, random: Random) -> str:
+        return self._signs[int(random.random() * len(self._signs))]
+
+    def _dictionary(self, random: Random) -> str:
+        skewed = random.random() ** (3.0 if self._common_first else 1.0)
+        return self._words[int(skewed * len(self._words))]
+
+
+def _case(word: str, random: Random, recipe: Recipe) -> str:
+    pick = random.random()
+    if pick < recipe.upper_share:
+        upper = word.upper()
+        return upper if len(upper) <= LONGEST else word
+    pick -= recipe.upper_share
+    if pick < recipe.capital_share:
+        return word[:1].upper() + (word[1:].lower() if word.isupper() and len(word) > 4 else word[1:])
+    pick -= recipe.capital_share
+    return word.lower() if pick < recipe.lower_share else word
+
+
+_AFTER = (".", ",", ",", ".", "!", "?", ":", ";", "-", "'s", "'S", "...", "*", "/")
+_AROUND = (
+    ('"', '"'),
+    ("(", ")"),
+    ("'", "'"),
+    ("(", ""),
+    ("", ")"),
+    ('"', ""),
+    ("", '"'),
+    ("#", ""),
+    ("&", ""),
+    ("-", ""),
+    ("@", ""),
+)
+
+
+def _punctuated(word: str, random: Random, recipe: Recipe) -> str:
+    if random.random() >= recipe.punctuation_share * 2:
+        return word
+    if random.random() < 0.65:
+        return word + random.choice(_AFTER)
+    before, after = random.choice(_AROUND)
+    return before + word + after
+
+
+def at_random(random: Random) -> str:
+    """Letters, and now and then digits, that spell nothing."""
+    letters = string.ascii_lowercase if random.random() < 0.7 else string.ascii_lowercase + string.digits
+    return "".join(random.choice(letters) for _ in range(random.randint(1, 8)))
+
+
+def digits(random: Random) -> str:
+    """A house number, year, price, telephone number, percentage, date …"""
+    kind, number = random.random(), random.randrange
+    if kind < 0.40:
+        return str(number(10 ** random.choice((1, 2, 2, 3, 3, 4, 5, 6))))
+    if kind < 0.52:
+        return str(number(1850, 2035))
+    if kind < 0.68:
+        return _telephone(random)
+    if kind < 0.80:
+        price = f"{number(0, 100)}.{random.choice(('99', '50', '00', '95', f'{number(100):02}'))}"
+        return random.choice(("$", "$", "", "", "-")) + price
+    if kind < 0.86:
+        return f"{number(1, 101)}%"
+    if kind < 0.92:
+        return f"{number(1, 1000)},{number(1000):03}"
+    return random.choice(("/", "-", ".")).join((f"{number(1, 32):02}", f"{number(1, 13):02}", f"{number(0, 100):02}"))
+
+
+def _telephone(random: Random) -> str:
+    digit = lambda count: "".join(str(random.randrange(10)) for _ in range(count))  # noqa: E731
+    return random.choice(
+        (
+            f"{digit(3)}-{digit(4)}",
+            f"{digit(3)}-{digit(3)}-{digit(4)}",
+            f"({digit(3)})",
+            f"0{digit(4)}",
+            digit(6),
+            digit(7),
+            f"{digit(3)}.{digit(4)}",
+            f"+{digit(2)}",
+        )
+    )
+
+
+def mixed(random: Random, words: tuple[str, ...]) -> str:
+    """Letters with digits: road numbers, hours, ordinals, models, addresses of the web, number plates."""
+    kind, number, letter = random.random(), random.randrange, lambda: random.choice(string.ascii_uppercase)
+    word = random.choice(words)
+    if kind < 0.14:
+        return f"{random.choice('AABMEISNK')}{number(1, 400)}"
+    if kind < 0.28:
+        return ordinal(number(1, 120), random)
+    if kind < 0.42:
+        return random.choice(
+            (
+                f"{number(1, 13)}{random.choice(('am', 'pm', 'AM', 'PM'))}",
+                "24h",
+                "24HR",
+                f"{number(1, 25)}h",
+                f"{number(0, 24)}:{number(0, 60):02}",
+            )
+        )
+    if kind < 0.54:
+        unit = random.choice(
+            (
+                "kg",
+                "g",
+                "ml",
+                "l",
+                "m",
+                "km",
+                "mph",
+                "cm",
+                "GB",
+                "MB",
+                "TB",
+                "MHz",
+                "V",
+                "W",
+                "mm",
+                "oz",
+                "lb",
+                "ft",
+                "p",
+                "k",
+                "x",
+                "D",
+                "G",
+                "th",
+                "s",
+            )
+        )
+        return f"{number(1, 10 ** random.choice((1, 2, 3)))}{unit}"
+    if kind < 0.70:
+        domain = random.choice((".com", ".co.uk", ".org", ".net", ".de", ".fr", ".info", ".com"))
+        return random.choice(("www.", "", "")) + word.lower() + domain
+    if kind < 0.82:
+        return "".join(random.choice(string.ascii_uppercase + string.digits) for _ in range(number(2, 8)))
+    if kind < 0.92:
+        letters = letter() + (letter() if random.random() < 0.5 else "")
+        return f"{letters}{random.choice(('-', '', ''))}{number(1, 1000)}{random.choice(('', '', letter()))}"
+    return f"{word}{number(1, 100)}" if random.random() < 0.5 else f"{random.choice('24')}{word}"
+
+
+def ordinal(number: int, random: Random) -> str:
+    """5th, 22nd, 101ST …"""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending.upper() if random.random() < 0.4 else ending}"
