@@ -1,0 +1,131 @@
+"""PrIMuS's semantic encoding: what the symbols mean (`note-Bb4_quarter.`, `keySignature-EbM`, `tie`, `barline`).
+
+Source: Calvo-Zaragoza and Rizo 2018, section 3; the examples published with PrIMuS. Beams and drawn accidentals are not
+part of it, nor is the kind of a bar line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from data_tools.music.notation import (
+    KEY_NAMES,
+    VALUES,
+    Barline,
+    Clef,
+    Event,
+    Key,
+    Meter,
+    MultiRest,
+    MusicError,
+    Note,
+    Rest,
+)
+
+_ALTER_TEXT = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
+_TEXT_ALTER = {text: alter for alter, text in _ALTER_TEXT.items()}
+_VALUE = rf"(?P<value>{'|'.join(VALUES)})(?P<dots>\.{{0,3}})(?P<fermata>_fermata)?"
+_NOTE = re.compile(rf"(?P<grace>grace)?note-(?P<step>[A-G])(?P<alter>bb|b|##|#|)(?P<octave>\d)_{_VALUE}")
+_REST = re.compile(rf"rest-{_VALUE}")
+_CLEF = re.compile(r"clef-([GCF])([1-5])")
+_KEY = re.compile(r"keySignature-([A-G][b#]?)M")
+_METER = re.compile(r"timeSignature-(?:(\d+)/(\d+)|(C/?))")
+_MULTIREST = re.compile(r"multirest-(\d+)")
+
+
+def encode(events: Iterable[Event]) -> list[str]:
+    """Events -> symbols."""
+    result: list[str] = []
+    for event in events:
+        result.append(_symbol(event))
+        if isinstance(event, Note) and event.tied:
+            result.append("tie")
+    return result
+
+
+def _symbol(event: Event) -> str:
+    match event:
+        case Note():
+            length = event.value + "." * event.dots + ("_fermata" if event.fermata else "")
+            kind = "gracenote" if event.grace else "note"
+            return f"{kind}-{event.step}{_ALTER_TEXT[event.alter]}{event.octave}_{length}"
+        case Rest():
+            return f"rest-{event.value}{'.' * event.dots}{'_fermata' if event.fermata else ''}"
+        case Barline():
+            return "barline"
+        case Clef():
+            return f"clef-{event.shape}{event.line}"
+        case Key():
+            return f"keySignature-{KEY_NAMES[event.fifths + 7]}M"
+        case Meter():
+            return f"timeSignature-{event.sign or f'{event.count}/{event.unit}'}"
+        case MultiRest():
+            return f"multirest-{event.count}"
+
+
+def parse(symbols: Sequence[str]) -> list[Event]:
+    """Symbols -> events, without drawn accidentals and beams.
+
+    Raises MusicError for a symbol that is none of the encoding, named with its place (1, 2, …). A `tie` binds the note
+    before it (bar lines between are allowed); one without a note before it is dropped, as a listener would.
+    """
+    events: list[Event] = []
+    for place, symbol in enumerate(symbols, 1):
+        if symbol == "tie":
+            if events and isinstance(events[-1], Note):
+                events[-1] = replace(events[-1], tied=True)
+            continue
+        event = _event(symbol)
+        if event is None:
+            raise MusicError(f"symbol {place}, {symbol!r}: not a semantic symbol")
+        events.append(event)
+    return events
+
+
+def _event(symbol: str) -> Event | None:
+    if symbol == "barline":
+        return Barline()
+    if found := _NOTE.fullmatch(symbol):
+        alter, octave = _TEXT_ALTER[found["alter"]], int(found["octave"])
+        dots, grace, fermata = len(found["dots"]), bool(found["grace"]), bool(found["fermata"])
+        return Note(found["step"], alter, octave, found["value"], dots, grace, fermata)
+    if found := _REST.fullmatch(symbol):
+        return Rest(found["value"], len(found["dots"]), bool(found["fermata"]))
+    if found := _CLEF.fullmatch(symbol):
+        return Clef(found[1], int(found[2]))
+    if (found := _KEY.fullmatch(symbol)) and found[1] in KEY_NAMES:
+        return Key(KEY_NAMES.index(found[1]) - 7)
+    if found := _METER.fullmatch(symbol):
+        return _meter(found)
+    if (found := _MULTIREST.fullmatch(symbol)) and int(found[1]) > 0:
+        return MultiRest(int(found[1]))
+    return None
+
+
+def _meter(found: re.Match) -> Meter | None:
+    if found[3]:
+        return Meter(4, 4, "C") if found[3] == "C" else Meter(2, 2, "C/")
+    count, unit = int(found[1]), int(found[2])
+    return Meter(count, unit) if count and unit else None
+
+
+def kind(symbol: str) -> str:
+    """What error rates are told by: note, gracenote, rest, multirest, clef, key, meter, barline, tie or other."""
+    head = symbol.split("-", 1)[0]
+    return {"keySignature": "key", "timeSignature": "meter"}.get(head, head) if _known_head(head) else "other"
+
+
+def _known_head(head: str) -> bool:
+    return head in ("note", "gracenote", "rest", "multirest", "clef", "keySignature", "timeSignature", "barline", "tie")
+
+
+def read_file(path) -> list[str]:
+    """Symbols of a `.semantic` or `.agnostic` file (tabs or white space between them)."""
+    return path.read_text(encoding="utf-8").split()
+
+
+def file_text(symbols: Iterable[str]) -> str:
+    """Symbols as PrIMuS writes them: a tab behind each."""
+    return "".join(f"{symbol}\t" for symbol in symbols)

@@ -1,0 +1,150 @@
+"""Scores rendered on demand: composed incipits, or Plaine & Easie files, as samples with both PrIMuS encodings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from PIL import Image
+
+from data_tools.errors import UserError
+from data_tools.music import agnostic, mei, semantic, vocabulary
+from data_tools.music.notation import Event, MusicError
+from data_tools.sample import CorruptSample, Sample
+from data_tools.scores import pae
+from data_tools.scores.camera import photograph
+from data_tools.scores.engrave import PRIMUS, STAFF_SPACE, Style, engrave, varied_style
+from data_tools.scores.grammar import compose
+
+LOOKS, FRAMES = ("primus", "varied"), ("ink", "staff")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What scores look like and which encoding is the label.
+
+    `look` "primus" (PrIMuS's own pictures) or "varied"; `frame` "ink" (cropped to what is drawn) or "staff" (one
+    height, the staff always in one place); `staff_space` pixels between two staff lines; `camera` the share of pictures that
+    go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's vocabularies.
+    """
+
+    look: str = "primus"
+    frame: str = "ink"
+    staff_space: float = STAFF_SPACE
+    camera: float = 0.0
+    encoding: str = "semantic"
+    any_symbol: bool = False
+
+    def __post_init__(self) -> None:
+        _one_of("look", self.look, LOOKS)
+        _one_of("frame", self.frame, FRAMES)
+        _one_of("encoding", self.encoding, vocabulary.ENCODINGS)
+        if not 3 <= self.staff_space <= 60:
+            raise UserError(f"staff_space is {self.staff_space}; it must be 3 to 60 pixels")
+        if not 0 <= self.camera <= 1:
+            raise UserError(f"camera is {self.camera}; it is a share from 0 to 1")
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise UserError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One incipit: its events, both encodings (lists of symbols), MEI."""
+
+    key: str
+    events: list[Event]
+    semantic: list[str]
+    agnostic: list[str]
+    mei: str
+
+
+def score_of(key: str, events: list[Event]) -> Score:
+    """The encodings of `events`."""
+    return Score(key, events, semantic.encode(events), agnostic.encode(events), mei.write(events))
+
+
+class _Scores:
+    """What both readers share: `self.score(index)` decides what is drawn, the recipe how."""
+
+    seed: int
+    recipe: Recipe
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def score(self, index: int) -> Score:
+        """Encodings and MEI of sample `index`, without its picture; raises CorruptSample."""
+        raise NotImplementedError
+
+    def text(self, index: int) -> str:
+        """The label of sample `index` alone."""
+        return " ".join(getattr(self.score(index), self.recipe.encoding))
+
+    def __getitem__(self, index: int) -> Sample:
+        score = self.score(index)
+        image = self.picture(score, index)
+        if np.random.default_rng((self.seed, index, 1)).random() < self.recipe.camera:
+            image = self.photograph(image, index)
+        texts = {"semantic": " ".join(score.semantic), "agnostic": " ".join(score.agnostic)}
+        return Sample(image, texts.pop(self.recipe.encoding), score.key, texts)
+
+    def picture(self, score: Score, index: int) -> Image.Image:
+        """The score of sample `index`, engraved as the recipe says, without the camera's doing."""
+        recipe = self.recipe
+        if recipe.look == "varied":
+            style = varied_style(Random(f"{self.seed}:{index}:style"), recipe.staff_space)
+        else:
+            style = Style(PRIMUS.options, recipe.staff_space, smooth=recipe.staff_space != STAFF_SPACE)
+        try:
+            return engrave(score.mei, style, recipe.frame)
+        except MusicError as error:
+            raise CorruptSample(score.key, str(error)) from error
+
+    def photograph(self, image: Image.Image, index: int) -> Image.Image:
+        """The camera's picture of sample `index`."""
+        return photograph(image, np.random.default_rng((self.seed, index, 2)))
+
+
+class RenderedScores(_Scores):
+    """`size` composed incipits: a Reader. Sample `i` depends on (seed, i, recipe) alone."""
+
+    def __init__(self, seed: int, size: int, recipe: Recipe = Recipe()):
+        if seed < 0 or size < 1:
+            raise UserError(f"seed {seed} and size {size}: the seed must be 0 or more, the size 1 or more")
+        self.seed, self.size, self.recipe = seed, size, recipe
+
+    def __len__(self) -> int:
+        return self.size
+
+    def score(self, index: int) -> Score:
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        return score_of(f"s{self.seed}-{index + 1:09d}", compose(Random(f"{self.seed}:{index}")))
+
+
+class PaeScores(_Scores):
+    """The incipits of the user's Plaine & Easie files: a Reader. Bad ones raise CorruptSample, named."""
+
+    def __init__(self, paths: Sequence[str | Path], recipe: Recipe = Recipe(), seed: int = 0):
+        self.incipits = [incipit for path in paths for incipit in pae.read(Path(path))]
+        self.recipe, self.seed = recipe, seed
+
+    def __len__(self) -> int:
+        return len(self.incipits)
+
+    def score(self, index: int) -> Score:
+        incipit = self.incipits[index]
+        try:
+            score = score_of(incipit.key, pae.events(incipit.text))
+        except MusicError as error:
+            raise CorruptSample(incipit.key, str(error)) from error
+        strange = vocabulary.unknown("semantic", score.semantic) + vocabulary.unknown("agnostic", score.agnostic)
+        if strange and not self.recipe.any_symbol:
+            raise CorruptSample(incipit.key, f"{strange[0]} is not in PrIMuS's vocabularies")
+        return score

@@ -1,0 +1,123 @@
+"""What a camera does to a sheet of music: the distortions of Camera-PrIMuS, in numpy and Pillow.
+
+Source: Calvo-Zaragoza and Rizo, "Camera-PrIMuS: Neural End-to-End Optical Music Recognition on Realistic Monophonic
+Scores", ISMIR 2018, section 2: rotation, shear, waves, swirl, perspective, uneven light, blur, contrast, noise, JPEG.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+
+@dataclass(frozen=True)
+class CameraRecipe:
+    """How far the distortions go; lengths are shares of the picture's height."""
+
+    strength: float = 1.0
+    margin: float = 0.06  # paper around the picture, so that nothing bends out of it
+    rotation: float = 1.6  # degrees, at most
+    shear: float = 0.06
+    wave: float = 0.018
+    swirl: float = 0.05
+    perspective: float = 0.05
+    shade: float = 0.45
+    blur: float = 0.011
+    noise: float = 9.0  # grey levels
+    quality: tuple[int, int] = (25, 90)  # JPEG
+
+
+_CELL = 16
+
+
+def photograph(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe = CameraRecipe()) -> Image.Image:
+    """A grey picture of a staff as a hand-held camera might take it: `recipe.margin` larger all round, mode L.
+
+    Depends on `image`, the state of `rng` and `recipe` alone.
+    """
+    grey = image.convert("L")
+    edge = round(recipe.margin * image.height)
+    bent = bend(ImageOps.expand(grey, edge, _paper(grey)) if edge else grey, rng, recipe)
+    blurred = _blur(bent, rng, recipe.blur * recipe.strength * image.height)
+    lit = light(blurred, rng, recipe)
+    return compress(lit, int(rng.integers(*recipe.quality, endpoint=True)))
+
+
+def bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> Image.Image:
+    """Rotation, shear, waves, swirl and perspective in one resampling; what comes from outside is paper."""
+    width, height = image.size
+    across, down = max(2, width // _CELL + 2), max(2, height // _CELL + 2)
+    x, y = np.meshgrid(np.linspace(0, width, across), np.linspace(0, height, down))  # (down, across)
+    source_x, source_y = _displaced(x, y, width, height, rng, recipe)
+    canvas = Image.new("L", (width + 2 * _CELL, height + 2 * _CELL), _paper(image))
+    canvas.paste(image, (_CELL, _CELL))
+    mesh = _mesh(np.rint(x).astype(int), np.rint(y).astype(int), source_x + _CELL, source_y + _CELL)
+    return canvas.transform(image.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=_paper(image))
+
+
+def _paper(image: Image.Image) -> int:
+    return int(np.percentile(np.asarray(image), 90))
+
+
+def _displaced(x, y, width, height, rng, recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Where each grid point (x, y) of the result comes from in the source."""
+    force, unit = recipe.strength, height
+    u, v = x - width / 2, y - height / 2
+    slope = np.tan(np.deg2rad(rng.uniform(-1, 1) * recipe.rotation * force * min(1.0, 6 * height / width)))
+    shear = rng.uniform(-1, 1) * recipe.shear * force
+    source_x, source_y = u + shear * v - slope * v, v + slope * u
+    for _ in range(2):
+        length, phase = rng.uniform(0.7, 4.0) * unit, rng.uniform(0, 2 * np.pi)
+        source_y = source_y + rng.uniform(0, recipe.wave) * force * unit * np.sin(2 * np.pi * x / length + phase)
+    length, phase = rng.uniform(0.7, 3.0) * unit, rng.uniform(0, 2 * np.pi)
+    source_x = source_x + rng.uniform(0, recipe.wave) * force * unit * np.sin(2 * np.pi * y / length + phase)
+    centre = rng.uniform(-0.4, 0.4) * width
+    angle = rng.uniform(-1, 1) * recipe.swirl * force * np.exp(-(((u - centre) / (1.5 * unit)) ** 2))
+    source_x, source_y = source_x - angle * v, source_y + angle * (u - centre)
+    narrowing = 1 + rng.uniform(-1, 1) * recipe.perspective * force * (2 * u / width)
+    return source_x + width / 2, source_y * narrowing + height / 2
+
+
+def _mesh(x: np.ndarray, y: np.ndarray, source_x: np.ndarray, source_y: np.ndarray) -> list:
+    """Pillow's mesh: target boxes, and the source corners of each: upper left, lower left, lower right, upper right."""
+    corners = np.stack([source_x, source_y], axis=-1)  # (down, across, 2)
+    quads = np.concatenate([corners[:-1, :-1], corners[1:, :-1], corners[1:, 1:], corners[:-1, 1:]], axis=-1)
+    boxes = np.stack([x[:-1, :-1], y[:-1, :-1], x[1:, 1:], y[1:, 1:]], axis=-1)
+    return [
+        (tuple(box), tuple(quad)) for box, quad in zip(boxes.reshape(-1, 4).tolist(), quads.reshape(-1, 8).tolist())
+    ]
+
+
+def _blur(image: Image.Image, rng: np.random.Generator, most: float) -> Image.Image:
+    kind, amount = rng.choice(3), float(rng.uniform(0, most))
+    if kind == 0:
+        return image.filter(ImageFilter.GaussianBlur(amount))
+    if kind == 1:  # a shaken hand: along one direction
+        along = float(rng.uniform(0, 2 * amount))
+        box = (along, 0.0) if rng.random() < 0.5 else (0.0, along)
+        return image.filter(ImageFilter.BoxBlur(box))
+    return image.filter(ImageFilter.MedianFilter(3)) if image.height > 150 and rng.random() < 0.3 else image
+
+
+def light(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> Image.Image:
+    """Uneven light, paper and ink of some shade, gamma and sensor noise."""
+    width, height = image.size
+    grid = rng.uniform(1 - recipe.shade * recipe.strength, 1.0, size=(2, max(2, int(3 * width / (8 * height)) + 2)))
+    field = Image.fromarray(grid.astype(np.float32), "F").resize((width, height), Image.Resampling.BICUBIC)
+    grey = np.asarray(image, np.float32) / 255
+    dark, bright = rng.uniform(0.0, 0.35), rng.uniform(0.72, 1.0)
+    grey = (dark + (bright - dark) * grey) ** rng.uniform(0.8, 1.4) * np.asarray(field)
+    grey = grey * 255 + rng.normal(0, rng.uniform(0, recipe.noise), size=grey.shape).astype(np.float32)
+    return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8), "L")
+
+
+def compress(image: Image.Image, quality: int) -> Image.Image:
+    """The picture after a JPEG of this quality."""
+    buffer = BytesIO()
+    image.save(buffer, format="JPEG", quality=quality)
+    with Image.open(BytesIO(buffer.getvalue())) as again:
+        again.load()
+        return again

@@ -1,0 +1,179 @@
+"""MEI or Plaine & Easie -> a picture of the staff: engraved by verovio, rasterised by resvg.
+
+The look "primus" is that of PrIMuS's own pictures (Leipzig font, 18 pixels between staff lines, thick lines, one shade
+of ink without anti-aliasing, cropped to the ink); "varied" draws fonts, line widths, spacing and ink anew each time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from io import BytesIO
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from data_tools.errors import UserError
+from data_tools.music.notation import MusicError
+
+STAFF_SPACE = 18.0
+"""Pixels between two staff lines in PrIMuS's pictures, and in verovio's at scale 100."""
+FONTS = ("Leipzig", "Bravura", "Leland", "Gootville")
+FRAME_BELOW, FRAME_ABOVE = 4.5, 9.2
+"""How far the frame "staff" reaches below and above the lowest staff line, in staff spaces."""
+
+_PAGE = {
+    "scale": 100,
+    "pageWidth": 100_000,
+    "pageMarginLeft": 0,
+    "pageMarginRight": 0,
+    "pageMarginTop": 0,
+    "pageMarginBottom": 0,
+    "header": "none",
+    "footer": "none",
+    "adjustPageHeight": True,
+    "adjustPageWidth": True,
+    "breaks": "none",
+    "mnumInterval": 0,
+    "xmlIdSeed": 1,
+}
+_STAFF_LINE = re.compile(r'<path d="M(-?\d+) (\d+) L(\d+) \2"')
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a staff is drawn: verovio's options, pixels between staff lines, shade of the ink, smooth edges or not."""
+
+    options: Mapping[str, object] = field(default_factory=dict)
+    staff_space: float = STAFF_SPACE
+    ink: int = 57
+    smooth: bool = False
+    margin: tuple[int, int] = (0, 0)  # left and right, in pixels
+
+
+PRIMUS = Style({"font": "Leipzig", "staffLineWidth": 0.3, "barLineWidth": 0.35, "stemWidth": 0.25})
+
+
+def varied_style(rng: Random, staff_space: float) -> Style:
+    """A style drawn at random around `staff_space` pixels between staff lines (the lines' distance itself is exact)."""
+    font = rng.choices(FONTS, (60, 16, 14, 10))[0]
+    options = {
+        "font": font,
+        "staffLineWidth": round(rng.uniform(0.1, 0.3), 2),
+        "barLineWidth": round(rng.uniform(0.2, 0.45), 2),
+        "stemWidth": round(rng.uniform(0.15, 0.35), 2),
+        "spacingLinear": round(rng.uniform(0.18, 0.34), 2),
+        "spacingNonLinear": round(rng.uniform(0.5, 0.68), 2),
+        "graceFactor": round(rng.uniform(0.6, 0.8), 2),
+        "measureMinWidth": rng.randint(8, 18),
+    }
+    margin = (round(rng.uniform(0, 1.5) * staff_space), round(rng.uniform(0, 1.5) * staff_space))
+    return Style(options, staff_space, rng.choice((0, 20, 40, 57, 80)), True, margin)
+
+
+@cache
+def _toolkit():
+    import verovio
+
+    verovio.enableLog(verovio.LOG_OFF)
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(_PAGE)
+    return toolkit
+
+
+_DEFAULTS = {
+    "barLineWidth": 0.3,
+    "spacingLinear": 0.25,
+    "spacingNonLinear": 0.6,
+    "graceFactor": 0.75,
+    "measureMinWidth": 15,
+}
+
+
+def to_svg(text: str, style: Style = PRIMUS, kind: str = "mei") -> str:
+    """One staff as SVG, `kind` "mei" or "pae"; raises MusicError for what verovio cannot load."""
+    toolkit = _toolkit()
+    toolkit.setOptions({**_DEFAULTS, **style.options, "inputFrom": kind})
+    if not toolkit.loadData(text):
+        raise MusicError(f"verovio cannot load it as {kind.upper()}")
+    return toolkit.renderToSVG(1)
+
+
+def pae_issues(text: str) -> list[str]:
+    """What verovio finds wrong with one Plaine & Easie incipit, one line each."""
+    found = _toolkit().validatePAE(text)
+    issues = [issue for field in found.values() for issue in (field if isinstance(field, list) else [field])]
+    return [f"Plaine & Easie, character {issue['column']}: {issue['text']}" for issue in issues]
+
+
+def pae_to_mei(text: str) -> str:
+    """The MEI that verovio makes of one Plaine & Easie incipit (lines @clef, @keysig, @timesig, @data)."""
+    toolkit = _toolkit()
+    toolkit.setOptions({"inputFrom": "pae"})
+    if not toolkit.loadData(text):
+        raise MusicError("verovio cannot load it as Plaine & Easie")
+    toolkit.resetXmlIdSeed(1)
+    return toolkit.getMEI({"pageNo": 0})
+
+
+def rasterise(svg: str, style: Style = PRIMUS) -> Image.Image:
+    """SVG -> grey picture on white (mode L), not cropped."""
+    import resvg_py
+
+    content = resvg_py.svg_to_bytes(
+        svg_string=svg,
+        background="white",
+        skip_system_fonts=True,
+        zoom=style.staff_space / STAFF_SPACE,
+        shape_rendering="geometric_precision" if style.smooth else "crisp_edges",
+    )
+    with Image.open(BytesIO(content)) as image:
+        grey = image.getchannel("R")
+    return grey.point([round(style.ink + level * (255 - style.ink) / 255) for level in range(256)])
+
+
+def engrave(text: str, style: Style = PRIMUS, frame: str = "ink", kind: str = "mei") -> Image.Image:
+    """MEI (or, with `kind`, Plaine & Easie) of one staff -> its picture, mode L.
+
+    `frame` "ink" crops to what is drawn, as PrIMuS; "staff" gives all pictures the same height and the staff the same
+    place in it: FRAME_BELOW and FRAME_ABOVE staff spaces below and above the lowest line.
+    """
+    svg = to_svg(text, style, kind)
+    image = rasterise(svg, style)
+    top, bottom = _rows(image, svg, style, frame)
+    left, right = style.margin
+    columns = np.flatnonzero((np.asarray(image) < 250).any(axis=0))
+    if not len(columns):
+        raise MusicError("an empty picture")
+    return _window(image, (int(columns[0]) - left, top, int(columns[-1]) + 1 + right, bottom))
+
+
+def _rows(image: Image.Image, svg: str, style: Style, frame: str) -> tuple[int, int]:
+    if frame == "staff":
+        lowest = _lowest_line(svg) * style.staff_space / STAFF_SPACE
+        height = round((FRAME_BELOW + FRAME_ABOVE) * style.staff_space)
+        top = round(lowest - FRAME_ABOVE * style.staff_space)
+        return top, top + height
+    if frame != "ink":
+        raise UserError(f"{frame}: no such frame; there are: ink, staff")
+    rows = np.flatnonzero((np.asarray(image) < 250).any(axis=1))
+    return (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 1)
+
+
+def _lowest_line(svg: str) -> float:
+    """Height of the lowest staff line from the top, in pixels at scale 100."""
+    heights = [int(found[2]) for found in _STAFF_LINE.finditer(svg)][:5]
+    if len(heights) < 5:
+        raise MusicError("verovio drew no staff")
+    return max(heights) / 10
+
+
+def _window(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """The part of `image` within `box`, white where the box reaches beyond it."""
+    left, top, right, bottom = box
+    outside = (max(0, -left), max(0, -top), max(0, right - image.width), max(0, bottom - image.height))
+    inside = image.crop((max(0, left), max(0, top), min(right, image.width), min(bottom, image.height)))
+    return ImageOps.expand(inside, outside, fill=255) if any(outside) else inside
