@@ -59,7 +59,7 @@ def _written(labels: Path) -> tuple[int, int]:
     if not lines:
         return 0, 0
     stem = lines[-1].split(b".")[0]
-    if not stem.isdigit():
+    if not (stem.isdigit() and len(stem) == 9):
         raise UserError(f"{labels}: was not written by this command; name another place")
     return int(stem), len(lines)
 
