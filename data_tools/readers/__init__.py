@@ -14,6 +14,7 @@ from data_tools.images import opened
 from data_tools.readers.folder import FolderReader, is_folder
 from data_tools.readers.lmdb import LmdbReader, is_lmdb
 from data_tools.readers.mjsynth import MjsynthReader, find_annotations
+from data_tools.readers.primus import PrimusReader, is_primus
 from data_tools.sample import CorruptSample, Reader, Sample, Stored
 
 KINDS = "an LMDB, folders of LMDBs, a folder with gt.txt, an MJSynth annotation file or a PrIMuS folder"
@@ -87,7 +88,7 @@ def _open_one(path: Path) -> Reader | None:
     annotations = find_annotations(path)
     if annotations is not None:
         return MjsynthReader(annotations)
-    return None
+    return PrimusReader(path) if is_primus(path) else None
 
 
 def _open_nested(path: Path) -> Reader | None:

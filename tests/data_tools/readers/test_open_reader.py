@@ -3,6 +3,7 @@
 import pytest
 
 from data_tools.errors import UserError
+from data_tools.lmdb_writer import write_lmdb
 from data_tools.readers import open_reader, open_readers
 from data_tools.sample import CorruptSample
 
@@ -43,6 +44,19 @@ def test_several_paths_are_one_set(folder):
 
 def test_gt_txt_itself_may_be_named(folder):
     assert len(open_reader(folder(2) / "gt.txt")) == 2
+
+
+def test_a_primus_folder_is_a_data_set_and_becomes_an_lmdb_with_both_encodings(tmp_path, png_of):
+    for name, semantic in (("1_1", "clef-G2\tnote-C4_half"), ("2_1", "clef-C1\trest-whole")):
+        (tmp_path / "primus" / name).mkdir(parents=True)
+        (tmp_path / "primus" / name / f"{name}.png").write_bytes(png_of(name))
+        (tmp_path / "primus" / name / f"{name}.semantic").write_text(f"{semantic}\t\n")
+        (tmp_path / "primus" / name / f"{name}.agnostic").write_text("clef.G-L2\tnote.half-L0\n")
+    reader = open_reader(tmp_path / "primus")
+    assert [reader[i].text for i in range(2)] == ["clef-G2 note-C4_half", "clef-C1 rest-whole"]
+    write_lmdb(reader, tmp_path / "primus.lmdb")
+    stored = open_reader(tmp_path / "primus.lmdb")[1]
+    assert stored.text == "clef-C1 rest-whole" and stored.extra == {"agnostic": "clef.G-L2 note.half-L0"}
 
 
 def test_what_is_no_data_set_is_said_with_what_would_be(tmp_path):
