@@ -19,7 +19,9 @@ class Recipe:
     words: str | None = None  # a word list or a Hunspell .dic (its .aff beside it); None: the list that ships
     characters: str = PRINTABLE  # words with others are left out; "" allows whatever the fonts have
     words_per_line: int = 1  # up to this many words, a space between them
-    sign_share: float = 0.30  # names, shops, streets, brands: the vocabulary of signs that ships
+    sign_share: float = (
+        0.30  # names, shops, brands: the vocabulary of signs that ships; none of it beside a list of yours
+    )
     digits_share: float = 0.07
     mixed_share: float = 0.06  # road numbers, opening hours, prices, ordinals, addresses of the web
     random_share: float = 0.03  # letters at random, so that no word list is learnt by heart

@@ -1,7 +1,7 @@
 """What is written: dictionaries, the vocabulary of signs that ships, numbers and mixed strings.
 
-The list that ships is `data/english.txt.gz` (from SCOWL, its licence beside it; common words first, and drawn more
-often) and `data/signs.txt` (compiled for this project).
+The list that ships is `data/english.txt.gz` (from SCOWL, its licence beside it; seven tiers from common to
+rare with an empty line between them) and `data/signs.txt` (compiled for this project).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import gzip
 import logging
 import string
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
@@ -19,26 +20,32 @@ from data_tools.words.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 _DATA = Path(__file__).parent / "data"
+TIERS = (0.34, 0.20, 0.22, 0.06, 0.12, 0.03, 0.03)  # how often each tier of the list that ships is drawn from
 LONGEST = 25  # characters of one drawn word
 
 
 @functools.lru_cache(maxsize=4)
-def load_words(path: str | None, characters: str) -> tuple[str, ...]:
-    """The words of a list (one a line) or a Hunspell .dic; None: the list that ships, common words first.
+def load_words(path: str | None, characters: str) -> tuple[tuple[str, ...], ...]:
+    """The words of a list (one a line) or a Hunspell .dic, as one tier; None: the list that ships, in its tiers.
 
     Words with characters outside `characters` (where it is not empty) or longer than LONGEST are left out. Raises
-    UserError for a file that cannot be read and for one that leaves no word.
+    UserError for a file that cannot be read and for a user's that leaves no word.
     """
     if path is None:
-        words = gzip.decompress((_DATA / "english.txt.gz").read_bytes()).decode().split("\n")
-    elif path.endswith(".dic"):
+        tiers = gzip.decompress((_DATA / "english.txt.gz").read_bytes()).decode().split("\n\n")
+        return tuple(_only_usable(tier.split("\n"), characters) for tier in tiers)
+    if path.endswith(".dic"):
         words = read_dictionary(path)
     else:
         words = _read_list(path)
-    usable = tuple(dict.fromkeys(word for word in map(str.strip, words) if _usable(word, characters)))
+    usable = _only_usable(words, characters)
     if not usable:
         raise UserError(f"{path}: holds no word that can be written with the recipe's characters; name another list")
-    return usable
+    return (usable,)
+
+
+def _only_usable(words: Iterable[str], characters: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in map(str.strip, words) if _usable(word, characters)))
 
 
 def _read_list(path: str) -> list[str]:
@@ -58,7 +65,7 @@ def sign_words(characters: str) -> tuple[str, ...]:
     """The vocabulary of signs that ships, in the case it has there."""
     lines = (_DATA / "signs.txt").read_text("utf-8").splitlines()
     words = (word for line in lines if not line.startswith("#") for word in line.split())
-    return tuple(dict.fromkeys(word for word in words if _usable(word, characters)))
+    return _only_usable(words, characters)
 
 
 class Writer:
@@ -66,9 +73,12 @@ class Writer:
 
     def __init__(self, recipe: Recipe):
         self._recipe = recipe
-        self._words = load_words(recipe.words, recipe.characters)
-        self._common_first = recipe.words is None
-        self._signs = sign_words(recipe.characters) or self._words
+        tiers = [tier for tier in zip(load_words(recipe.words, recipe.characters), TIERS) if tier[0]]
+        if not tiers:
+            raise UserError(f"no word of the list that ships can be written with the characters {recipe.characters!r}")
+        self._tiers, self._weights = zip(*tiers)
+        self._signs = (sign_words(recipe.characters) if recipe.words is None else ()) or self._tiers[0]
+        self._sign_share = 0.0 if recipe.words else recipe.sign_share
         self._allowed = frozenset(recipe.characters)
 
     def text(self, random: Random) -> str:
@@ -95,15 +105,15 @@ class Writer:
         if pick < recipe.random_share:
             return _case(at_random(random), random, recipe)
         pick -= recipe.random_share
-        word = self._sign(random) if pick < recipe.sign_share else self._dictionary(random)
+        word = self._sign(random) if pick < self._sign_share else self._dictionary(random)
         return _punctuated(_case(word, random, recipe), random, recipe)
 
     def _sign(self, random: Random) -> str:
         return self._signs[int(random.random() * len(self._signs))]
 
     def _dictionary(self, random: Random) -> str:
-        skewed = random.random() ** (3.0 if self._common_first else 1.0)
-        return self._words[int(skewed * len(self._words))]
+        words = random.choices(self._tiers, self._weights)[0]
+        return words[int(random.random() * len(words))]
 
 
 def _case(word: str, random: Random, recipe: Recipe) -> str:
@@ -118,7 +128,7 @@ def _case(word: str, random: Random, recipe: Recipe) -> str:
     return word.lower() if pick < recipe.lower_share else word
 
 
-_AFTER = (".", ",", ",", ".", "!", "?", ":", ";", "-", "'s", "'S", "...", "*", "/")
+_AFTER = (".", ",", ",", ".", "!", "?", ":", ";", "-", "'s", "...", "*", "/")
 _AROUND = (
     ('"', '"'),
     ("(", ")"),
@@ -138,7 +148,8 @@ def _punctuated(word: str, random: Random, recipe: Recipe) -> str:
     if random.random() >= recipe.punctuation_share * 2:
         return word
     if random.random() < 0.65:
-        return word + random.choice(_AFTER)
+        after = random.choice(_AFTER)
+        return word + (after.upper() if word.isupper() else after)
     before, after = random.choice(_AROUND)
     return before + word + after
 
