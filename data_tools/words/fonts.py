@@ -26,7 +26,7 @@ SUFFIXES = (".ttf", ".otf", ".ttc", ".woff", ".woff2")
 _SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
 _SYMBOL_NAME = re.compile(
     r"STIXNonUni|STIXSiz|\bcm(sy|ex|mi)\d*|symbol|dingbat|webding|wingding|icon|emoji|barcode|LastResort|redact|braille"
-    r"|music|math(?!ilda)",
+    r"|music|math(?!ilda)|DejaVuS\w+Display",
     re.IGNORECASE,
 )
 _STYLE = re.compile(
@@ -171,6 +171,11 @@ def _files_below(path: Path) -> list[Path]:
     return sorted(file for file in found if file.suffix.lower() in SUFFIXES)
 
 
+def refused_by_name(path: str) -> bool:
+    """Whether the file's name says that it holds symbols; such files are not even opened."""
+    return _SYMBOL_NAME.search(Path(path).stem) is not None
+
+
 def family_of(path: str) -> str:
     """The family's name by the file's name: `lato-latin-700-italic.woff2` and `Lato-Bold.ttf` give `lato`."""
     return _STYLE.sub("", Path(path).stem).lower() or Path(path).stem.lower()
@@ -182,10 +187,11 @@ class FontIndex:
     def __init__(self, files: list[str]):
         families: dict[str, list[str]] = {}
         for file in files:
-            if not _SYMBOL_NAME.search(Path(file).stem):
+            if not refused_by_name(file):
                 families.setdefault(family_of(file), []).append(file)
         self.families = [families[name] for name in sorted(families)]
         self._opened: dict[str, Font | None] = {}
+        self.why: dict[str, str] = {}
         if not self.families:
             raise UserError("no usable font found; name a folder with --fonts")
 
@@ -199,6 +205,7 @@ class FontIndex:
                 font, complaint = None, f"cannot be opened ({error})"
             if complaint:
                 logger.warning("font %s: %s; skipped", path, complaint)
+                self.why[path] = complaint
             self._opened[path] = None if complaint else font
         return self._opened[path]
 

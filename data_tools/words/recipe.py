@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 from data_tools.errors import UserError
 
@@ -70,16 +71,37 @@ class Recipe:
             value = getattr(self, field.name)
             if isinstance(value, list):
                 object.__setattr__(self, field.name, tuple(value))
-            if field.type == "float" and not 0 <= value <= 30:
-                raise UserError(f"recipe: {field.name} = {value} is out of range; give a number from 0 to 1")
+            if field.type == "float" and not (isinstance(value, int | float) and 0 <= value <= 30):
+                raise UserError(f"recipe: {field.name} = {value!r} is out of range; give a number from 0 to 1")
+            if field.type == "str" and not isinstance(value, str):
+                raise UserError(f"recipe: {field.name} = {value!r} must be text")
         if self.sign_share + self.digits_share + self.mixed_share + self.random_share > 1:
             raise UserError("recipe: sign_share, digits_share, mixed_share and random_share add up to more than 1")
         if self.upper_share + self.capital_share + self.lower_share > 1.0001:
             raise UserError("recipe: upper_share, capital_share and lower_share add up to more than 1")
+        if not (isinstance(self.words_per_line, int) and 1 <= self.words_per_line <= 20):
+            raise UserError(f"recipe: words_per_line = {self.words_per_line!r} must be a number from 1 to 20")
+        if not (len(self.height) == 2 and all(isinstance(pixels, int) for pixels in self.height)):
+            raise UserError(f"recipe: height = {self.height!r} must be two whole numbers of pixels")
         if not 8 <= self.height[0] <= self.height[1]:
             raise UserError(
                 f"recipe: height = {self.height} must be two numbers, the smaller first, of at least 8 pixels"
             )
+
+    @classmethod
+    def from_file(cls, path: str) -> Recipe:
+        """A recipe from a YAML file. Raises UserError for an unknown key or a value of a wrong kind."""
+        import yaml
+
+        try:
+            values = yaml.safe_load(Path(path).read_text("utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+        known = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or not known.issuperset(values):
+            odd = ", ".join(map(str, set(values) - known)) if isinstance(values, dict) else repr(values)
+            raise UserError(f"{path}: {odd}: no such value of a recipe; there are: {', '.join(sorted(known))}")
+        return cls(**values)
 
     def with_(self, **changes) -> Recipe:
         """A copy with other values."""
