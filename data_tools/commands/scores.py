@@ -23,7 +23,7 @@ from data_tools.errors import UserError
 from data_tools.lmdb_writer import write_lmdb
 from data_tools.scores import FRAMES, LOOKS, PaeScores, Recipe, RenderedScores
 from data_tools.scores.corpus import two_shades, write_corpus
-from data_tools.scores.engrave import STAFF_SPACE
+from data_tools.scores.engraving import STAFF_SPACE
 
 
 def add_arguments(parser) -> None:

@@ -16,7 +16,7 @@ from data_tools.music.notation import Event, MusicError
 from data_tools.sample import CorruptSample, Sample
 from data_tools.scores import pae
 from data_tools.scores.camera import photograph
-from data_tools.scores.engrave import PRIMUS, STAFF_SPACE, Style, engrave, varied_style
+from data_tools.scores.engraving import PRIMUS, STAFF_SPACE, Style, engrave, varied_style
 from data_tools.scores.grammar import compose
 
 LOOKS, FRAMES = ("primus", "varied"), ("ink", "staff")
@@ -26,9 +26,9 @@ LOOKS, FRAMES = ("primus", "varied"), ("ink", "staff")
 class Recipe:
     """What scores look like and which encoding is the label.
 
-    `look` "primus" (PrIMuS's own pictures) or "varied"; `frame` "ink" (cropped to what is drawn) or "staff" (one
-    height, the staff always in one place); `staff_space` pixels between two staff lines; `camera` the share of pictures that
-    go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's vocabularies.
+    `look` "primus" (as PrIMuS itself) or "varied"; `frame` "ink" (cropped to what is drawn) or "staff" (one
+    height, the staff always in one place); `staff_space` pixels between staff lines; `camera` the share of pictures
+    that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's vocabularies.
     """
 
     look: str = "primus"

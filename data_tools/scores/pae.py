@@ -14,7 +14,7 @@ from pathlib import Path
 from data_tools.errors import UserError
 from data_tools.music import mei
 from data_tools.music.notation import Event, MusicError
-from data_tools.scores import engrave
+from data_tools.scores import engraving
 
 _LINE = re.compile(r"(?:(?P<id>[^\t%]+)\t\s*)?%(?P<clef>[^\s@$]+)(?P<signs>(?:[@$][^\s@$]*)*)\s+(?P<data>.+)")
 
@@ -70,7 +70,7 @@ def _take(line: str, records: list[dict[str, str]], names: list[str]) -> None:
 
 def events(text: str) -> list[Event]:
     """The events of one record; raises MusicError for what verovio or the encodings do not take, with its reason."""
-    issues = engrave.pae_issues(text)
+    issues = engraving.pae_issues(text)
     if issues:
         raise MusicError(issues[0])
-    return mei.parse(engrave.pae_to_mei(text))
+    return mei.parse(engraving.pae_to_mei(text))

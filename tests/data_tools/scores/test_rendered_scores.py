@@ -1,0 +1,201 @@
+"""Rendered scores: same seed, same bytes; labels that fit; readers of what was written."""
+
+import json
+import os
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_tools.__main__ import COMMANDS
+from data_tools.cli import main
+from data_tools.errors import UserError
+from data_tools.music import semantic
+from data_tools.music.notation import Clef, MusicError
+from data_tools.readers.primus import PrimusReader, is_primus
+from data_tools.sample import CorruptSample
+from data_tools.scores import PaeScores, Recipe, RenderedScores, engraving
+from data_tools.scores.camera import CameraRecipe, photograph
+from data_tools.scores.grammar import compose
+
+PAE = """@start:one
+@clef:C-1
+@keysig:bBE
+@timesig:c
+@data:'4A+/A6{GFEF}gG4E/=/=3/{8A6bBA}4C/
+@end
+
+two\t%G-2$xF@c '4GABG/2A2B//
+bad\t%G-2@c '4GAhello
+trill\t%G-2@c '4GtAGA/
+"""
+
+
+def run(*arguments) -> int:
+    return main("data_tools", "", COMMANDS, ["scores", *map(str, arguments)])
+
+
+def test_sample_depends_on_seed_and_index_alone():
+    recipe = Recipe(look="varied", frame="staff", staff_space=7, camera=0.5)
+    long, short = RenderedScores(5, 1000, recipe), RenderedScores(5, 3, recipe)
+    for index in (2, 0):
+        one, other = long[index], short[index]
+        assert one.text == other.text and one.image.tobytes() == other.image.tobytes()
+    assert RenderedScores(6, 3, recipe)[0].text != short[0].text
+
+
+def test_label_is_semantic_and_the_other_encoding_comes_along():
+    sample, other = RenderedScores(1, 2)[1], RenderedScores(1, 2, Recipe(encoding="agnostic"))[1]
+    assert sample.text.startswith("clef-") and sample.extra["agnostic"] == other.text
+    assert semantic.parse(sample.text.split()) and other.extra["semantic"] == sample.text
+
+
+def test_primus_look_is_two_shades_cropped_to_the_ink():
+    image = RenderedScores(1, 1)[0].image
+    ink = np.asarray(image) < 128
+    assert sorted(shade for _, shade in image.getcolors()) == [57, 255]
+    assert ink[0].any() and ink[-1].any() and ink[:, 0].any() and ink[:, -1].any()
+    lines = np.flatnonzero(ink.mean(axis=1) > 0.95)
+    assert set(np.diff(lines[np.diff(lines, prepend=-9) > 1])) == {18}
+
+
+def test_staff_frame_puts_every_staff_in_the_same_place():
+    heights, places = set(), set()
+    for index in range(4):
+        image = RenderedScores(3, 4, Recipe(look="varied", frame="staff", staff_space=8))[index].image
+        dark = (255 - np.asarray(image, np.float32)).sum(axis=1)
+        heights.add(image.height)
+        places.add(int(np.argmax(dark[: image.height // 2 + 8])) // 8)
+    assert heights == {round(13.7 * 8)}
+
+
+def test_every_clef_and_pace_is_composed_in_plausible_shares():
+    clefs = Counter(next(event for event in compose(Random(seed)) if isinstance(event, Clef)) for seed in range(300))
+    lengths = [len(semantic.encode(compose(Random(seed)))) for seed in range(100)]
+    assert clefs[Clef("G", 2)] > 120 and len(clefs) >= 6
+    assert 20 < np.median(lengths) < 36 and max(lengths) < 90
+
+
+def test_camera_keeps_the_music_visible_and_depends_on_the_generator_alone():
+    clean = RenderedScores(1, 1)[0].image
+    one, other = (photograph(clean, np.random.default_rng(3)) for _ in range(2))
+    assert one.tobytes() == other.tobytes() and one.mode == "L"
+    assert one.tobytes() != photograph(clean, np.random.default_rng(4)).tobytes()
+    assert np.asarray(one).std() > 5
+    still = CameraRecipe(margin=0, rotation=0, shear=0, wave=0, swirl=0, perspective=0, shade=0, blur=0, noise=0)
+    same = photograph(clean, np.random.default_rng(0), still)
+    assert same.size == clean.size
+    assert np.corrcoef(np.asarray(same).ravel(), np.asarray(clean).ravel())[0, 1] > 0.9
+
+
+def test_same_corpus_on_any_number_of_workers(tmp_path):
+    for workers in (0, 2):
+        assert run("--n", 20, "--out", tmp_path / str(workers), "--seed", 4, "--camera", "--workers", workers) == 0
+    files = [sorted(p.relative_to(tmp_path / w) for p in (tmp_path / w).rglob("*.*")) for w in ("0", "2")]
+    assert files[0] == files[1] and len(files[0]) == 20 * 5
+    assert all((tmp_path / "0" / p).read_bytes() == (tmp_path / "2" / p).read_bytes() for p in files[0])
+
+
+def test_written_corpus_reads_as_primus(tmp_path, capsys):
+    assert run("--n", 3, "--out", tmp_path / "c", "--camera", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"out": str(tmp_path / "c"), "n": 3, "skipped": {}}
+    assert is_primus(tmp_path / "c") and not is_primus(tmp_path / "c" / "s0-000000001" / "s0-000000001.png")
+    fresh = RenderedScores(0, 3)
+    reader, camera = PrimusReader(tmp_path / "c"), PrimusReader(tmp_path / "c", encoding="agnostic", camera=True)
+    for index in range(3):
+        assert reader[index].text == fresh[index].text and reader[index].extra == fresh[index].extra
+        assert reader[index].image.convert("L").tobytes() == fresh[index].image.tobytes()
+        assert (
+            camera[index].text == fresh[index].extra["agnostic"]
+            and camera[index].image.size != reader[index].image.size
+        )
+
+
+def test_split_files_choose_scores_and_name_missing_ones(tmp_path):
+    run("--n", 3, "--out", tmp_path / "c")
+    (tmp_path / "c" / "train.txt").write_text("s0-000000003\n./Data/s0-000000001.png\nnothere\n")
+    reader = PrimusReader(tmp_path / "c", split="train")
+    assert [reader[0].key, reader[1].key] == ["s0-000000003", "s0-000000001"] and len(reader) == 3
+    with pytest.raises(CorruptSample, match="nothere: the score's folder is missing"):
+        reader[2]
+    with pytest.raises(UserError, match="no such split file"):
+        PrimusReader(tmp_path / "c", split="validation")
+
+
+def test_broken_scores_are_named(tmp_path):
+    run("--n", 2, "--out", tmp_path / "c")
+    one = tmp_path / "c" / "s0-000000001" / "s0-000000001"
+    one.with_suffix(".semantic").write_bytes(b"\xff\xfe")
+    (tmp_path / "c" / "s0-000000002" / "s0-000000002.png").write_bytes(b"\x89PNG")
+    reader = PrimusReader(tmp_path / "c")
+    for index, why in ((0, "semantic encoding is missing"), (1, "cannot be decoded")):
+        with pytest.raises(CorruptSample, match=why):
+            reader[index]
+    with pytest.raises(UserError, match="no PrIMuS score"):
+        PrimusReader(tmp_path / "c" / "s0-000000001")
+
+
+def test_interrupted_corpus_is_resumed(tmp_path):
+    run("--n", 2, "--out", tmp_path / "c")
+    assert run("--n", 4, "--out", tmp_path / "c") == 2
+    assert run("--n", 4, "--out", tmp_path / "c", "--resume") == 0
+    assert len(PrimusReader(tmp_path / "c")) == 4
+
+
+def test_lmdb_holds_both_encodings(tmp_path):
+    import lmdb
+
+    assert run("--n", 3, "--out", tmp_path / "x.lmdb", "--look", "varied", "--frame", "staff", "--staff-space", 7) == 0
+    with lmdb.open(str(tmp_path / "x.lmdb"), readonly=True, lock=False) as environment, environment.begin() as records:
+        fresh = RenderedScores(0, 3, Recipe("varied", "staff", 7.0))[2]
+        assert records.get(b"label-000000003").decode() == fresh.text
+        assert records.get(b"agnostic-000000003").decode() == fresh.extra["agnostic"]
+
+
+def test_plaine_and_easie_files(tmp_path, caplog):
+    (tmp_path / "x.pae").write_text(PAE)
+    assert run("--pae", tmp_path / "x.pae", "--out", tmp_path / "c") == 0
+    reader = PrimusReader(tmp_path / "c")
+    assert [reader[index].key for index in range(len(reader))] == ["one", "two"]
+    assert reader[1].text == (
+        "clef-G2 keySignature-GM timeSignature-C note-G4_quarter note-A4_quarter note-B4_quarter note-G4_quarter "
+        "barline note-A4_half note-B4_half barline"
+    )
+    assert "tie barline note-A4_quarter note-G4_sixteenth" in reader[0].text and "multirest-1 barline" in reader[0].text
+    assert "bad: Plaine & Easie" in caplog.text and "trill: <trill> is not covered" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--n", "0", "--out", "x"], "--n"),
+        (["--n", "2", "--out", "x", "--pae", "y"], "--n"),
+        (["--n", "2", "--out", "x", "--look", "odd"], "look is 'odd'"),
+        (["--n", "2", "--out", "x", "--staff-space", "0.5"], "staff_space"),
+        (["--pae", "nothere.pae", "--out", "x"], "nothere.pae: cannot be read"),
+        (["--n", "2", "--out", "/proc/nothere/x"], "/proc/nothere/x: cannot be written"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, why, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert why in error and "\n" not in error and not os.listdir(tmp_path)
+
+
+def test_empty_and_foreign_files(tmp_path):
+    for content in (b"", b"\xff\xff", b"hello\n"):
+        (tmp_path / "x.pae").write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.pae"):
+            PaeScores([tmp_path / "x.pae"])
+    with pytest.raises(MusicError):
+        engraving.engrave("<mei>")
+
+
+def test_palette_is_kept_for_two_shades(tmp_path):
+    run("--n", 1, "--out", tmp_path / "c")
+    path = tmp_path / "c" / "s0-000000001" / "s0-000000001.png"
+    with Image.open(path) as image:
+        assert image.mode in ("P", "1") and path.stat().st_size < 12_000
