@@ -7,8 +7,9 @@ namespace jittor {
 // Inputs, outputs (all float32), numbers; returns null or the reason why not.
 using Function = const char* (*)(const float* const*, float* const*, const int64*);
 
+// `in` is copied, not moved: Jittor's own maker reads it afterwards to register the inputs.
 KernelCallOp::KernelCallOp(vector<Var*>&& in, vector<NanoVector>&& shapes, int64 function, vector<int64>&& numbers)
-    : in(move(in)), function(function), numbers(move(numbers)) {
+    : in(in), function(function), numbers(move(numbers)) {
     flags.set(NodeFlags::_cpu);
     for (auto& shape : shapes) out.push_back(create_output(shape, ns_float32));
 }

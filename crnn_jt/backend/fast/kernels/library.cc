@@ -1,6 +1,7 @@
 // The C face of the kernels, for ctypes and for the Jittor operator: plain pointers and integers, no exception passes.
 //
 // A function returns 0, or 1 with the reason in crnn_error().
+#include "lstm_train.h"
 #include "network.h"
 
 using namespace crnn;
@@ -18,6 +19,19 @@ int guarded(const Work& work) {
         error = e.what();
         return 1;
     }
+}
+
+// As the Jittor operator wants it: null, or the reason why not.
+template <class Work>
+const char* call(const Work& work) {
+    return guarded(work) ? error.c_str() : nullptr;
+}
+
+// numbers: T, N, C, H, count of lengths (0 or N), lengths
+Recurrence recurrence(const int64_t* numbers, float* gates, float* h, float* cells) {
+    const int hidden = int(numbers[3]);
+    return {int(numbers[0]), int(numbers[1]), hidden, padded(hidden), gates, h, cells, true,
+            numbers[4] ? numbers + 5 : nullptr};
 }
 
 Window window(const int* w) { return {w[0], w[1], w[2], w[3], w[4], w[5]}; }
@@ -82,7 +96,29 @@ int crnn_network_run(Network* net, const float* x, int n, int h, int w, float* l
 // For the Jittor operator: in x; out logits; numbers network, n, h, w.
 const char* crnn_call_network(const float* const* in, float* const* out, const int64_t* numbers) {
     Network* net = reinterpret_cast<Network*>(numbers[0]);
-    return crnn_network_run(net, in[0], int(numbers[1]), int(numbers[2]), int(numbers[3]), out[0]) ? crnn_error() : nullptr;
+    return call([&] { net->run(in[0], int(numbers[1]), int(numbers[2]), int(numbers[3]), out[0]); });
+}
+
+// In x (T, N, C), w_ih (2, 4H, C), w_hh (2, 4H, H), bias (2, 4H); out h (T, N, 2H), gates (T, N, 2, 4, wide),
+// cells (T, N, 2, wide); numbers T, N, C, H, 0 or N, as many lengths.
+const char* crnn_call_bilstm(const float* const* in, float* const* out, const int64_t* numbers) {
+    static BiLSTM lstm;  // keeps its memory from step to step; Jittor runs one operator at a time
+    const int in_features = int(numbers[2]), hidden = int(numbers[3]);
+    return call([&] {
+        lstm.pack(in_features, hidden, in[1], in[2], in[3]);
+        Recurrence r = recurrence(numbers, out[1], out[0], out[2]);
+        lstm.run(in[0], r);
+    });
+}
+
+// In dh (T, N, 2H), gates, cells, w_hh; out dgates (T, N, 2, 4, wide); numbers as above.
+const char* crnn_call_bilstm_grad(const float* const* in, float* const* out, const int64_t* numbers) {
+    static BiLSTMGrad grad;
+    return call([&] {
+        grad.pack(int(numbers[3]), in[3]);
+        const Recurrence r = recurrence(numbers, const_cast<float*>(in[1]), nullptr, const_cast<float*>(in[2]));
+        grad.run(r, in[0], r.lengths, out[0]);
+    });
 }
 
 }  // extern "C"

@@ -119,6 +119,7 @@ struct Recurrence {
     float* h;
     float* cells;
     bool keep;  // for training: every step's cells and activated gates
+    const int64_t* lengths = nullptr;  // (batch,): where a sequence ends, if not at the last step
 
     int64_t gates_row(int t, int n, int d) const { return ((int64_t(t) * batch + n) * 2 + d) * 4 * wide; }
     int64_t h_row(int t, int n, int d) const { return (int64_t(t) * batch + n) * 2 * hidden + d * hidden; }
@@ -134,6 +135,12 @@ static void each_direction(int batch, const Work& work) {
         for (int g = 0; g < groups; g++) work(d, batch * g / groups, batch * (g + 1) / groups);
 }
 
+// Behind a sequence's end: no output, no state. The reverse direction thus starts at the end.
+static inline void end_sequence(const Recurrence& r, int t, int n, int d) {
+    std::fill_n(r.h + r.h_row(t, n, d), r.hidden, 0.f);
+    std::fill_n(r.cells + r.cells_row(t, n, d), r.wide, 0.f);
+}
+
 static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* weights) {
     each_direction(r.batch, [&](int d, int first, int last) {
         const int blocks = (last - first + LSTM_ROWS - 1) / LSTM_ROWS;
@@ -146,6 +153,8 @@ static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* w
                                 i ? r.cells + r.cells_row(before, n, d) : nullptr, r.cells + r.cells_row(t, n, d),
                                 2 * r.wide, r.keep};
                 lstm_units(rows, step, weights[d]);
+                for (int k = n; r.lengths && k < n + rows; k++)
+                    if (t >= r.lengths[k]) end_sequence(r, t, k, d);
             }
         }
     });
@@ -169,16 +178,16 @@ class BiLSTM {
         for (int d = 0; d < 2; d++) recurrent_[d].pack(hidden, w_hh + size_t(d) * 4 * hidden * hidden);
     }
 
-    // x (steps, batch, in) -> h (steps, batch, 2 * hidden). With `keep` the caller gives gates and cells (for training).
-    void run(const float* x, int steps, int batch, float* h, float* gates = nullptr, float* cells = nullptr) {
+    // x (steps, batch, in) -> h (steps, batch, 2 * hidden)
+    void run(const float* x, int steps, int batch, float* h) {
         const int wide = padded(hidden_);
-        const bool keep = gates != nullptr;
-        if (!keep) {
-            gates = gates_.need(size_t(steps) * batch * 8 * wide);
-            cells = cells_.need(size_t(batch) * 2 * wide);
-        }
-        linear(input_, x, in_, steps * batch, gates, 8 * wide);
-        run_recurrence({steps, batch, hidden_, wide, gates, h, cells, keep}, recurrent_);
+        float* gates = gates_.need(size_t(steps) * batch * 8 * wide);
+        float* cells = cells_.need(size_t(batch) * 2 * wide);
+        run(x, {steps, batch, hidden_, wide, gates, h, cells, false});
+    }
+    void run(const float* x, const Recurrence& r) {
+        linear(input_, x, in_, r.steps * r.batch, r.gates, 8 * r.wide);
+        run_recurrence(r, recurrent_);
     }
 
   private:
