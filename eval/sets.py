@@ -38,13 +38,13 @@ def find(root: str | Path, names: list[str] | None = None) -> tuple[list[TestSet
     `names` chooses among them. Raises UserError where nothing is left to be tested.
     """
     root = Path(root)
-    if not root.is_dir():
+    if not root.exists():
         raise UserError(f"--root {root}: there is no such folder")
     sets, problems = [], []
     found = {path.name if path == root else path.relative_to(root).as_posix(): path for path in _places(root)}
     for name in names or sorted(found, key=_as_in_table):
         try:
-            sets.append(_open(name, _chosen(name, found), problems))
+            sets.append(_open(chosen := _chosen(name, found), found[chosen], problems))
         except UserError as error:
             problems.append(f"{name}: {error}")
     if not sets:
@@ -59,18 +59,21 @@ def _as_in_table(name: str) -> tuple[int, str]:
 
 def _places(root: Path) -> Iterator[Path]:
     """Folders that are sets, and those that have pictures but no labels, so that these are named too."""
-    for here, inside, _ in os.walk(root):
+    if is_lmdb(root):
+        yield root
+        return
+    for here, inside, files in os.walk(root):
         inside.sort()
         path = Path(here)
+        yield from (path / name for name in sorted(files) if name.endswith(".lmdb") and is_lmdb(path / name))
         if is_folder(path) or is_lmdb(path) or PICTURES in inside:
             inside.clear()
             yield path
 
 
-def _chosen(name: str, found: dict[str, Path]) -> Path:
-    matches = [
-        path for known, path in found.items() if known == name or known.rsplit("/", 1)[-1].lower() == name.lower()
-    ]
+def _chosen(name: str, found: dict[str, Path]) -> str:
+    """The full name of the set that the user's `name` means."""
+    matches = [known for known in found if known == name or known.rsplit("/", 1)[-1].lower() == name.lower()]
     if len(matches) != 1:
         raise UserError(f"{'several sets have this name' if matches else 'no such set'}; there are: {', '.join(found)}")
     return matches[0]
@@ -92,10 +95,10 @@ def _open(name: str, path: Path, problems: list[str]) -> TestSet:
 def _read_official(path: Path) -> dict[str, list[str]]:
     """image prefix -> normalised words of one file of per-image lexicons."""
     lexicons = {}
-    for line in _text(path).splitlines():
-        prefix, _, words = line.strip().partition(" ")
+    for line in filter(str.strip, _text(path).splitlines()):
+        prefix, *words = line.split(maxsplit=1)
         if words:
-            reduced = (alphanumeric(word) for word in words.split(","))
+            reduced = (alphanumeric(word) for word in words[0].split(","))
             lexicons[prefix] = [word for word in dict.fromkeys(reduced) if word]
     if not lexicons:
         raise UserError(f"{path.name} has no line `prefix word,word,…`")
