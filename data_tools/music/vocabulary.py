@@ -23,7 +23,7 @@ def vocabulary_file(encoding: str) -> Path:
 
 
 @cache
-def vocabulary(encoding: str) -> tuple[str, ...]:
+def load(encoding: str) -> tuple[str, ...]:
     """All symbols of an encoding, in the published order."""
     return tuple(vocabulary_file(encoding).read_text(encoding="utf-8").split())
 
@@ -31,7 +31,7 @@ def vocabulary(encoding: str) -> tuple[str, ...]:
 @cache
 def symbols(encoding: str) -> frozenset[str]:
     """The same as a set."""
-    return frozenset(vocabulary(encoding))
+    return frozenset(load(encoding))
 
 
 def unknown(encoding: str, sequence: list[str]) -> list[str]:

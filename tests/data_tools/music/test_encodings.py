@@ -31,11 +31,11 @@ def test_example_is_reproduced_symbol_for_symbol():
     assert semantic.file_text(agnostic.encode(events)) == stem.with_suffix(".agnostic").read_text()
     for encoding in vocabulary.ENCODINGS:
         published = (EXAMPLE / f"vocabulary_{encoding}.txt").read_text().split()
-        assert list(vocabulary.vocabulary(encoding)) == published
+        assert list(vocabulary.load(encoding)) == published
 
 
 def test_vocabularies_have_the_published_sizes():
-    assert len(vocabulary.vocabulary("semantic")) == 1781 and len(vocabulary.vocabulary("agnostic")) == 758
+    assert len(vocabulary.load("semantic")) == 1781 and len(vocabulary.load("agnostic")) == 758
     assert vocabulary.unknown("semantic", ["barline", "note-H4_half", "tie"]) == ["note-H4_half"]
 
 
@@ -185,10 +185,10 @@ def test_agnostic_that_is_no_notation_is_refused(text):
 
 
 def test_every_vocabulary_symbol_parses():
-    for symbol in vocabulary.vocabulary("semantic"):
+    for symbol in vocabulary.load("semantic"):
         assert semantic.parse(["note-C4_half", symbol])
         assert semantic.kind(symbol) != "other"
-    agnostic.glyphs(vocabulary.vocabulary("agnostic"))
+    agnostic.glyphs(vocabulary.load("agnostic"))
 
 
 def measure_of(inside: str, right: str = "") -> str:
