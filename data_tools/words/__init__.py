@@ -12,7 +12,7 @@ import numpy as np
 
 from data_tools.errors import UserError
 from data_tools.sample import CorruptSample, Sample
-from data_tools.words.degrade import camera
+from data_tools.words.degrade import camera, screen
 from data_tools.words.face import paint
 from data_tools.words.fonts import CAPITAL_HEIGHT, Font, FontIndex, font_index
 from data_tools.words.lettering import Line, Pose, crop_box, cut, join, set_line
@@ -70,14 +70,15 @@ class Studio:
             raise CorruptSample(key, f"{font.path} draws nothing for {text!r}")
         masks = Pose.draw(random, self.recipe).warp([alone] if everything is None else [alone, everything])
         box = crop_box(masks[0], random, self.recipe)
-        picture = paint(cut(masks[-1], box), random, self.recipe, self._textures)
-        return Sample(camera(picture, random, self.recipe), text, key)
+        drawn = random.random() < self.recipe.graphic
+        picture = paint(cut(masks[-1], box), random, self.recipe, None if drawn else self._textures)
+        return Sample((screen if drawn else camera)(picture, random, self.recipe), text, key)
 
     def _lines(self, font: Font, text: str, random: Random) -> list[tuple[Line, int, int]]:
         """The word's line, and now and then words around it: (line, left end, base line)."""
         recipe = self.recipe
         word = set_line(font, text, random, recipe)
-        lines = [(word, 0, 0)]
+        lines = [(word, 0, 0), *self._rules(word.mask.shape[1], random)]
         if random.random() >= recipe.neighbours * recipe.strength:
             return lines
         space, leading = round(CAPITAL_HEIGHT * random.uniform(0.4, 0.9)), CAPITAL_HEIGHT * random.uniform(1.35, 2.0)
@@ -95,6 +96,16 @@ class Studio:
             }[side]
             lines.append((other, *place))
         return lines
+
+    def _rules(self, width: int, random: Random) -> list[tuple[Line, int, int]]:
+        """Now and then a rule under the word, or one above too."""
+        if random.random() >= self.recipe.rules * self.recipe.strength:
+            return []
+        thick, beyond = random.choice((1, 2, 2, 3, 5)), round(random.uniform(0, 30))
+        rule = Line(np.full((thick, width + 2 * beyond), 255, np.uint8), 0)
+        away = CAPITAL_HEIGHT * random.uniform(0.12, 0.45)
+        above = [(rule, -beyond, round(-CAPITAL_HEIGHT - away - thick))] if random.random() < 0.35 else []
+        return [(rule, -beyond, round(away)), *above]
 
     def _neighbour(self, font: Font, random: Random) -> Line | None:
         text = self._writer.word(random)

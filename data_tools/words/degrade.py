@@ -11,6 +11,8 @@ from PIL import Image, ImageFilter
 
 from data_tools.words.recipe import Recipe
 
+FAINT = 16.0  # standard deviation of a picture's levels
+
 
 def light(picture: np.ndarray, random: Random) -> np.ndarray:
     """Uneven light: a slope across the picture, and now and then a highlight or a hard shadow's edge."""
@@ -88,22 +90,35 @@ def lower_resolution(image: Image.Image, random: Random) -> Image.Image:
 
 
 def camera(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
-    """A finished picture (h, w) in 0-255 seen by a poor camera: a grey image of the recipe's height."""
+    """A picture (h, w) in 0-255 seen by a poor camera: a grey image of the recipe's height, or less high."""
     strength = recipe.strength
     if random.random() < recipe.light * strength:
         picture = light(picture, random)
-    image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
-    low, high = recipe.height
-    height = round(low * (high / low) ** random.random())
-    if height < image.height:
-        image = image.resize((max(8, round(image.width * height / image.height)), height), Image.Resampling.BILINEAR)
+    image = scaled(picture, random, recipe)
+    faint = float(picture.std()) < FAINT  # what is hardly seen must not be lost altogether
     blurred = random.random() < recipe.blur * strength
     if blurred:
-        image = blur(image, random, image.height / 32 * 2.0)
-    if random.random() < recipe.low_resolution * strength * (0.3 if blurred else 1):
+        image = blur(image, random, image.height / 32 * (0.9 if faint else 1.7))
+    if not faint and random.random() < recipe.low_resolution * strength * (0.3 if blurred else 1):
         image = lower_resolution(image, random)
     if random.random() < recipe.noise * strength:
         image = Image.fromarray(np.clip(noise(np.asarray(image, np.float32), random), 0, 255).astype(np.uint8))
-    if random.random() < recipe.jpeg * strength:
-        image = compress(image, random)
-    return image
+    return compress(image, random) if random.random() < recipe.jpeg * strength else image
+
+
+def screen(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
+    """A picture (h, w) in 0-255 as a web page or a scan shows it: scaled, enlarged from few pixels, or compressed."""
+    image = scaled(picture, random, recipe)
+    if random.random() < recipe.low_resolution * 0.5 * recipe.strength:
+        image = lower_resolution(image, random)
+    return compress(image, random) if random.random() < recipe.jpeg * recipe.strength else image
+
+
+def scaled(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
+    """The picture at one of the recipe's heights, never enlarged."""
+    image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    low, high = recipe.height
+    height = round(low * (high / low) ** random.random())
+    if height >= image.height:
+        return image
+    return image.resize((max(8, round(image.width * height / image.height)), height), Image.Resampling.BILINEAR)

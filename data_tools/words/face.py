@@ -12,12 +12,13 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageFilter
 
+from data_tools.words.fonts import CAPITAL_HEIGHT
 from data_tools.words.recipe import Recipe
 from data_tools.words.textures import Textures
 
 
-def paint(mask: np.ndarray, random: Random, recipe: Recipe, textures: Textures) -> np.ndarray:
-    """Letters `mask` (h, w) uint8 on a ground: (h, w) float32, about 0-255."""
+def paint(mask: np.ndarray, random: Random, recipe: Recipe, textures: Textures | None) -> np.ndarray:
+    """Letters `mask` (h, w) uint8 on a ground, a plain one without `textures`: (h, w) float32, about 0-255."""
     height, width = mask.shape
     fore, back = levels(random, recipe)
     contrast = abs(fore - back)
@@ -39,11 +40,13 @@ def _fill(picture, mask, fore, contrast, random, recipe, textures) -> np.ndarray
     level: float | np.ndarray = fore
     if random.random() < recipe.letter_texture * recipe.strength:
         height, width = mask.shape
-        if random.random() < 0.5:
+        if textures and random.random() < 0.5:
             level = fore + textures.draw(random, width, height) * contrast * random.uniform(0.05, 0.28)
         else:
             slope = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * random.choice((-1, 1))
             level = fore + slope * contrast * random.uniform(0.1, 0.4)
+    if random.random() < recipe.two_tone * recipe.strength:
+        level = level + two_tone(mask.shape[1], random) * contrast * 0.5
     picture += (level - picture) * alpha
     if random.random() < recipe.relief * recipe.strength:
         picture += relief(mask, random) * max(contrast, 60)
@@ -56,17 +59,18 @@ def levels(random: Random, recipe: Recipe) -> tuple[float, float]:
         contrast = random.uniform(20, 60)
     else:
         contrast = 50 + 200 * random.random() ** 1.1
-    dark = random.uniform(0, 255 - contrast)
-    if random.random() < 0.35:
-        dark = 0.0 if random.random() < 0.5 else 255 - contrast
+    room = 255 - contrast
+    dark = room * random.betavariate(2.2, 2.2)
+    if random.random() < 0.3:
+        dark = 0.0 if random.random() < 0.5 else room
     light = dark + contrast
     return (dark, light) if random.random() < 0.5 else (light, dark)
 
 
-def ground(width, height, back, contrast, random: Random, recipe: Recipe, textures: Textures) -> np.ndarray:
+def ground(width, height, back, contrast, random: Random, recipe: Recipe, textures: Textures | None) -> np.ndarray:
     """What letters stand on: plain, a slope, or a texture that leaves them readable; (height, width) float32."""
     picture = np.full((height, width), back, np.float32)
-    if recipe.strength == 0 or random.random() < recipe.plain:
+    if recipe.strength == 0 or random.random() < recipe.plain or textures is None:
         return picture
     strong = random.random() < 0.2
     amount = contrast * (random.uniform(0.15, 0.42) if strong else random.uniform(0.02, 0.16))
@@ -192,6 +196,16 @@ def outlined(picture: np.ndarray, mask: np.ndarray, fore: float, random: Random)
     edge = thickened(mask, 1 + (random.random() < 0.4)).astype(np.int16) - mask
     _blend(picture, np.clip(edge, 0, 255), fore)
     return picture
+
+
+def two_tone(width: int, random: Random) -> np.ndarray:
+    """Levels that change once, or with every letter or so: (width,) in [-1, 1]."""
+    if random.random() < 0.5:
+        return np.where(np.arange(width) < width * random.uniform(0.25, 0.75), 0.0, random.choice((-0.9, 0.9))).astype(
+            np.float32
+        )
+    cells = [random.uniform(-0.6, 0.9) for _ in range(2 + width // CAPITAL_HEIGHT)]
+    return np.repeat(np.array(cells, np.float32), CAPITAL_HEIGHT)[:width]
 
 
 def relief(mask: np.ndarray, random: Random) -> np.ndarray:

@@ -12,16 +12,16 @@ from tqdm import tqdm
 
 from data_tools.errors import UserError
 from data_tools.files import write_bytes
+from data_tools.words.fonts import family_kinds
 
 logger = logging.getLogger(__name__)
 STYLES = ("300-normal", "400-normal", "700-normal", "900-normal", "400-italic", "700-italic")
 _AT_ONCE = 50  # packages of one npm call
-_LIST = Path(__file__).parent / "data" / "families.txt"
 
 
 def families() -> list[str]:
     """The names of the families that `fetch` installs, from the list that ships."""
-    return _LIST.read_text("utf-8").split()
+    return list(family_kinds())
 
 
 def fetch(folder: str | Path, names: list[str] | None = None) -> int:

@@ -11,7 +11,9 @@ import functools
 import logging
 import os
 import re
+from bisect import bisect
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from data_tools.errors import UserError
 logger = logging.getLogger(__name__)
 
 CAPITAL_HEIGHT = 26  # pixels at which glyphs are drawn and kept
+WEIGHTS = {"staple": 5, "plain": 2, "display": 1.5, "hand": 1.5}  # how often a family of this kind is drawn
 SUFFIXES = (".ttf", ".otf", ".ttc", ".woff", ".woff2")
 _SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
 _SYMBOL_NAME = re.compile(
@@ -181,15 +184,24 @@ def family_of(path: str) -> str:
     return _STYLE.sub("", Path(path).stem).lower() or Path(path).stem.lower()
 
 
+@functools.cache
+def family_kinds() -> dict[str, str]:
+    """The families that `fonts --fetch` installs, by name: staple, plain, display or hand."""
+    lines = (Path(__file__).parent / "data" / "families.txt").read_text("utf-8").splitlines()
+    return dict(line.split() for line in lines if line and not line.startswith("#"))
+
+
 class FontIndex:
-    """The families at hand; each is drawn equally often, whatever the number of its styles."""
+    """The families at hand, drawn by their kind's weight whatever the number of their styles."""
 
     def __init__(self, files: list[str]):
         families: dict[str, list[str]] = {}
         for file in files:
             if not refused_by_name(file):
                 families.setdefault(family_of(file), []).append(file)
+        kinds = family_kinds()
         self.families = [families[name] for name in sorted(families)]
+        self._shares = list(accumulate(WEIGHTS[kinds.get(name, "plain")] for name in sorted(families)))
         self._opened: dict[str, Font | None] = {}
         self.why: dict[str, str] = {}
         if not self.families:
@@ -212,7 +224,7 @@ class FontIndex:
     def draw(self, random, text: str) -> Font | None:
         """A font that has every character of `text`: a family at random, then a style; None where none was found."""
         for _ in range(60):
-            family = self.families[int(random.random() * len(self.families))]
+            family = self.families[bisect(self._shares, random.random() * self._shares[-1])]
             font = self.open(family[int(random.random() * len(family))])
             if font and font.has(text):
                 return font

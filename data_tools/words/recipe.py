@@ -44,11 +44,14 @@ class Recipe:
     relief: float = 0.06
     extrusion: float = 0.06
     dots: float = 0.015
+    two_tone: float = 0.04  # chance of letters that change their level within the word
+    rules: float = 0.07  # chance of a line under the word, or lines above and below
     letter_texture: float = 0.20
     low_contrast: float = 0.12
     # the picture around it
+    graphic: float = 0.25  # share drawn, not photographed: a plain ground, no lens, no light, no sensor
     backgrounds: str | None = None  # a folder of photographs without text; None: procedural textures
-    plain: float = 0.35  # chance of a plain ground
+    plain: float = 0.30  # chance of a plain ground
     neighbours: float = 0.22
     clutter: float = 0.15
     crop_tight: float = 0.35
@@ -58,9 +61,9 @@ class Recipe:
     perspective: float = 0.35
     curve: float = 0.14
     # the camera
-    light: float = 0.30
-    blur: float = 0.35
-    noise: float = 0.35
+    light: float = 0.38
+    blur: float = 0.42
+    noise: float = 0.45
     jpeg: float = 0.40
     low_resolution: float = 0.35
     height: tuple[int, int] = (18, 48)  # pixels of the finished image
