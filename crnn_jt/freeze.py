@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crnn_jt.backend import fast
 from crnn_jt.backend.fast.network import ACTIVATIONS, Network
 from crnn_jt.layers import Activation, BiLSTM, Conv, Dropout, Linear, MaxPool, Norm, Plan, Residual, walk
 
@@ -42,6 +43,8 @@ def freeze_parts(parts: Parts, state: State, library=None) -> Network:
     if parts.sequence_axis != "columns":
         raise NotCovered(f"sequences along the {parts.sequence_axis}")
     network = Network(parts.in_channels, library)
+    if library is None and not fast.available():
+        raise NotCovered("a compiler that can build them (or CRNN_FAST=0 is set)")
     _check_activations(parts.extractor)
     _Images(network, state).emit(parts.extractor, 0, "extractor.stack.")
     for position, layer in enumerate(parts.refiner):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 
 from crnn_jt import runtime
+from crnn_jt.backend import fast
 from data_tools.errors import UserError
 
 jt = runtime.import_jittor()
@@ -17,7 +17,8 @@ jt = runtime.import_jittor()
 class BiLSTM(jt.nn.Module):
     """Bidirectional LSTM, (T, N, in) -> (T, N, 2·hidden); `lengths` (N,) int array or None for all T steps.
 
-    One product projects the inputs of all steps and both directions; the recurrence is as small as it can be.
+    On the CPU both passes run in the kernels (`fast/bilstm.py`). Elsewhere one product projects the inputs of all steps
+    and both directions, and the recurrence is as small as it can be.
     """
 
     def __init__(self, in_features: int, hidden: int):
@@ -38,6 +39,8 @@ class BiLSTM(jt.nn.Module):
         }
 
     def execute(self, x, lengths: np.ndarray | None = None):
+        if not jt.flags.use_cuda and fast.available():
+            return self._fused(x, lengths)
         steps, batch, features = x.shape
         weight = jt.concat([self.weight_ih_l0, self.weight_ih_l0_reverse])  # (8H, C)
         bias = jt.concat([self.bias_ih_l0 + self.bias_hh_l0, self.bias_ih_l0_reverse + self.bias_hh_l0_reverse])
@@ -48,6 +51,14 @@ class BiLSTM(jt.nn.Module):
         forward = self._recur(forward, self.weight_hh_l0)
         backward = _reverse(self._recur(backward, self.weight_hh_l0_reverse), lengths)
         return jt.concat([forward, backward], 2)  # (T, N, 2H)
+
+    def _fused(self, x, lengths: np.ndarray | None):
+        from crnn_jt.backend.fast.bilstm import bilstm
+
+        w_ih = jt.stack([self.weight_ih_l0, self.weight_ih_l0_reverse])
+        w_hh = jt.stack([self.weight_hh_l0, self.weight_hh_l0_reverse])
+        bias = [self.bias_ih_l0 + self.bias_hh_l0, self.bias_ih_l0_reverse + self.bias_hh_l0_reverse]
+        return bilstm(x, w_ih, w_hh, jt.stack(bias), lengths)
 
     def _recur(self, projected, weight):
         hidden = self.hidden
@@ -80,9 +91,7 @@ def _array(values: np.ndarray):
 
 def _ctc_loss(log_probs, targets: np.ndarray, lengths: np.ndarray, target_lengths: np.ndarray):
     """Negative log likelihood of each sample, (N,); log_probs (T, N, K), targets (N, S)."""
-    return jt.ctc_loss(
-        log_probs, _array(targets), _array(lengths), _array(target_lengths), blank=0, reduction="none"
-    )
+    return jt.ctc_loss(log_probs, _array(targets), _array(lengths), _array(target_lengths), blank=0, reduction="none")
 
 
 def _max_pool(x, kernel, stride, padding):
@@ -149,7 +158,9 @@ def load_state(module, arrays: dict[str, np.ndarray]) -> None:
 
 def parameters(module) -> dict[str, jt.Var]:
     """What is trained, by name (Jittor lists running statistics as parameters too)."""
-    return {name: value for name, value in tensors(module).items() if not name.endswith(("running_mean", "running_var"))}
+    return {
+        name: value for name, value in tensors(module).items() if not name.endswith(("running_mean", "running_var"))
+    }
 
 
 def gradients(loss, targets: list) -> list:
