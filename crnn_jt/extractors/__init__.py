@@ -1,5 +1,7 @@
-"""Feature extraction: images (N, C, H, W) -> feature maps whose columns (or channels) become the steps of a sequence."""
+"""Feature extraction: images (N, C, H, W) -> feature maps whose columns (or channels) become the steps of a
+sequence.
+"""
 
-from crnn_jt.extractors import light, resnet, vgg
+from crnn_jt.extractors import light, resnet, staff, vgg
 
-__all__ = ["light", "resnet", "vgg"]
+__all__ = ["light", "resnet", "staff", "vgg"]
