@@ -96,7 +96,9 @@ class Run:
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(f"{self.checkpoint}: is no checkpoint of a training") from error
         if saved.model != self.config.model or saved.train.optimizer != self.config.train.optimizer:
-            raise UserError(f"--resume: {self.checkpoint} was written with another model or optimiser than --config names")
+            raise UserError(
+                f"--resume: {self.checkpoint} was written with another model or optimiser than --config names"
+            )
 
     def _cut_metrics(self) -> None:
         if not self.metrics.exists():
@@ -117,7 +119,9 @@ class Run:
             with open(self.metrics, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
-            raise UserError(f"{self.metrics}: cannot be written ({error.strerror}); free space, then --resume") from error
+            raise UserError(
+                f"{self.metrics}: cannot be written ({error.strerror}); free space, then --resume"
+            ) from error
 
     def history(self) -> list[dict[str, Any]]:
         """All lines of `metrics.jsonl`."""

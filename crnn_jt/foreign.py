@@ -1,9 +1,9 @@
 """Weights of published CRNNs in, under this project's names.
 
 The layout is crnn.pytorch's (github.com/meijieru/crnn.pytorch, models/crnn.py), which the report's Jittor CRNN kept:
-`cnn.conv0` … `cnn.conv6`, `cnn.batchnorm2/4/6`, `rnn.0.rnn`, `rnn.0.embedding`, `rnn.1.rnn`, `rnn.1.embedding`; the blank
-is class 0, then 0-9a-z. The network is the same but for one redundancy: a convolution in front of a batch normalisation
-has no bias here, so a published one is subtracted from the running mean, which gives the same numbers.
+`cnn.conv0` … `cnn.conv6`, `cnn.batchnorm2/4/6`, `rnn.0.rnn`, `rnn.0.embedding`, `rnn.1.rnn`, `rnn.1.embedding`; the
+blank is class 0, then 0-9a-z. The network is the same but for one redundancy: a convolution in front of a batch
+normalisation has no bias here, so a published one is subtracted from the running mean, which gives the same numbers.
 """
 
 from __future__ import annotations
@@ -94,14 +94,17 @@ def spec_of(arrays: Mapping[str, np.ndarray], characters: str = ALPHANUMERIC, na
     if missing:
         some = ", ".join(list(arrays)[:3])
         raise UserError(f"not a published CRNN layout: there is no {', '.join(missing)} (there is {some} …)")
-    classes = arrays[_LAST].shape[0]
+    for key, axes in ((_FIRST, 4), (_HIDDEN, 2), (_MIDDLE, 2), (_LAST, 2)):
+        if arrays[key].ndim != axes:
+            raise UserError(f"{key} is {list(arrays[key].shape)}; it should have {axes} axes")
+    classes = len(arrays[_LAST])
     if classes != len(characters) + 1:
         raise UserError(
             f"the weights have {classes} classes, a blank and {classes - 1} characters; --characters names "
             f"{len(characters)}: give them in the order of the classes, without the blank"
         )
     widest, features = _shape(arrays, "cnn.conv6.weight")[:1], _shape(arrays, "rnn.0.rnn.weight_ih_l0")[1:]
-    extractor = {"name": "vgg_global" if features == (_STEPS,) != widest else "vgg"}
+    extractor = "vgg_global" if features == (_STEPS,) != widest else "vgg"
     width = arrays[_FIRST].shape[0] / 64
     options = {} if width == 1 else {"width": width}
     refiner = {"hidden": arrays[_HIDDEN].shape[1], "depth": 2, "projection": arrays[_MIDDLE].shape[0]}
@@ -109,7 +112,7 @@ def spec_of(arrays: Mapping[str, np.ndarray], characters: str = ALPHANUMERIC, na
         name=name,
         image=ImageSpec(channels=arrays[_FIRST].shape[1]),
         labels=LabelSpec(characters=characters),
-        extractor=StageSpec(extractor["name"], options),
+        extractor=StageSpec(extractor, options),
         refiner=StageSpec("bilstm", refiner),
         generator=StageSpec("ctc"),
     )
@@ -131,7 +134,7 @@ def translate(
     left = {key for key in arrays if not key.endswith("num_batches_tracked")}
     problems = [f"missing {name}" for name in names.values() if name not in arrays]
     problems += [f"extra {key}" for key in sorted(left - set(names.values()) - set(folded))]
-    for key, name in names.items():
+    for key, name in [*names.items(), *((mean, bias) for bias, mean in folded.items())]:
         if name in arrays and arrays[name].shape != own[key].shape:
             problems.append(f"{name} is {list(arrays[name].shape)}, the model wants {list(own[key].shape)}")
     problems += [f"{name} holds {arrays[name].dtype}" for name in left if arrays[name].dtype.kind != "f"]
@@ -173,8 +176,6 @@ def _folded_biases(plan: Plan) -> dict[str, str]:
 def _fold(result: dict[str, np.ndarray], arrays: Mapping[str, np.ndarray], folded: dict[str, str]) -> list[str]:
     present = {name: key for name, key in folded.items() if name in arrays}
     for name, key in present.items():
-        if arrays[name].shape != result[key].shape:
-            raise UserError(f"{name} is {list(arrays[name].shape)}, not {list(result[key].shape)}")
         result[key] = result[key] - arrays[name].astype(np.float32)
     return [f"{', '.join(present)} taken up by the batch normalisation behind"] if present else []
 

@@ -1,9 +1,9 @@
 """Layers as data: what a stage is made of, said once and without a framework.
 
-A stage that is a chain of layers keeps a *plan*, a tuple of the dataclasses below. From the same plan the backend builds
-the module that trains (`stack.Stack`), `freeze` builds the fast one and the shapes are worked out before anything
-is computed. Weights of the layer at position `i` of a plan live under the key `i` (`3.weight`), those inside a residual
-unit under `i.body.j` and `i.shortcut.j`.
+A stage that is a chain of layers keeps a *plan*, a tuple of the dataclasses below. From the same plan the backend
+builds the module that trains (`stack.Stack`), `freeze` builds the fast one and the shapes are worked out before
+anything is computed. Weights of the layer at position `i` of a plan live under the key `i` (`3.weight`), those inside
+a residual unit under `i.body.j` and `i.shortcut.j`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class Residual:
-    """`body(x) + shortcut(x)`; an empty shortcut is the identity. Neither branch may pool or change the step count alone."""
+    """`body(x) + shortcut(x)`; an empty shortcut is the identity. Neither branch may pool or change the step count
+    alone.
+    """
 
     body: tuple[Layer, ...]
     shortcut: tuple[Layer, ...] = ()
@@ -68,8 +70,8 @@ class Linear:
 class BiLSTM:
     """One bidirectional LSTM layer, (T, N, in) -> (T, N, 2·hidden), gates i, f, g, o.
 
-    Keys `weight_ih_l0` (4·hidden, in), `weight_hh_l0` (4·hidden, hidden), `bias_ih_l0`, `bias_hh_l0` (4·hidden,) and the
-    same with `_reverse`: the layout of PyTorch's and Jittor's `nn.LSTM`.
+    Keys `weight_ih_l0` (4·hidden, in), `weight_hh_l0` (4·hidden, hidden), `bias_ih_l0`, `bias_hh_l0` (4·hidden,) and
+    the same with `_reverse`: the layout of PyTorch's and Jittor's `nn.LSTM`.
     """
 
     in_features: int

@@ -211,6 +211,7 @@ def _allowed() -> dict[tuple[str, str], _Name | str]:
     names: dict[tuple[str, str], _Name | str] = {
         ("collections", "OrderedDict"): _Name(_Mapping),
         ("_codecs", "encode"): _Name(_latin),
+        ("__builtin__", "bytes"): _Name(lambda: b""),  # how old protocols write an empty one
         ("numpy", "ndarray"): "numpy.ndarray",
         ("numpy", "dtype"): _Name(lambda kind, *_: _DType(kind)),
         ("torch._utils", "_rebuild_tensor_v2"): _Name(_tensor),
@@ -284,7 +285,10 @@ def _read_plain(content: bytes):
             raise _Refused("is damaged: its check sum is another; copy it again")
     file = io.BytesIO(content)
     first = _Reader(file).load()
-    return _read_legacy(file) if first == _TORCH_MAGIC else first
+    found = _read_legacy(file) if first == _TORCH_MAGIC else first
+    if file.read(1):
+        raise _Refused("is damaged: something follows behind its end")
+    return found
 
 
 def _read_legacy(file: io.BytesIO):

@@ -54,7 +54,9 @@ class Recognizer(nn.Module):
         return np.asarray(self.extractor.out_shape(self.spec.image.height, np.asarray(widths))[1])
 
     def sequence(self, images, widths: np.ndarray) -> tuple:
-        """Images (N, C, H, W) -> refined (T, N, D) and lengths (N,). `widths` (N,) are the images' own within the batch."""
+        """Images (N, C, H, W) -> refined (T, N, D) and lengths (N,). `widths` (N,) are the images' own within the
+        batch.
+        """
         lengths = self.steps(widths)
         same = bool((np.asarray(widths) == images.shape[3]).all())
         features = self.extractor(images, None if same else widths)
@@ -114,8 +116,8 @@ def build(spec: ModelSpec, seed: int = 0) -> Recognizer:
 
 
 def fresh(key: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Initial values: He normal for convolutions, ±1/sqrt(fan) uniform for the rest, 1 and 0 for normalisations, 1 for the
-    forget gates' input bias (Jozefowicz et al. 2015).
+    """Initial values: He normal for convolutions, ±1/sqrt(fan) uniform for the rest, 1 and 0 for normalisations, 1
+    for the forget gates' input bias (Jozefowicz et al. 2015).
     """
     last = key.rsplit(".", 1)[-1]
     if last == "running_var" or (last == "weight" and len(shape) == 1):

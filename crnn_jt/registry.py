@@ -32,7 +32,8 @@ class Registry:
         return sorted(self._entries)
 
     def build(self, name: str, options: dict[str, Any], **given: Any):
-        """Builds the stage; `options` come from the spec, `given` from the stages before it, as far as the stage takes them.
+        """Builds the stage; `options` come from the spec, `given` from the stages before it, as far as the stage
+        takes them.
 
         Raises UserError for an unknown name, an unknown option or a value that the stage refuses.
         """

@@ -1,9 +1,10 @@
 """Makes Jittor importable on this machine, before its first import, without downloads.
 
-Jittor compiles itself when it is first imported and, left alone, fetches oneDNN and trusts any `nvcc` that it finds. Here
-the compiler, the Python headers, oneDNN (from the PyPI wheels) and CUDA are looked at first: what is missing is said in
-one line, what is there is handed to Jittor through its own environment variables, and a user's own settings of `cc_path`,
-`nvcc_path`, `use_mkl`, `python_config_path`, `cache_name` are respected. Nothing is written outside the user's Jittor cache.
+Jittor compiles itself when it is first imported and, left alone, fetches oneDNN and trusts any `nvcc` that it finds.
+Here the compiler, the Python headers, oneDNN (from the PyPI wheels) and CUDA are looked at first: what is missing is
+said in one line, what is there is handed to Jittor through its own environment variables, and a user's own settings
+of `cc_path`, `nvcc_path`, `use_mkl`, `python_config_path`, `cache_name` are respected. Nothing is written outside the
+user's Jittor cache.
 """
 
 from __future__ import annotations
@@ -73,13 +74,19 @@ def find_compiler() -> str:
     named = os.environ.get("cc_path")
     found = shutil.which(named or "g++")
     if found is None:
-        what = f"cc_path={named}: no such compiler" if named else "g++: not found, and Jittor compiles its operators with it"
+        what = (
+            f"cc_path={named}: no such compiler"
+            if named
+            else "g++: not found, and Jittor compiles its operators with it"
+        )
         raise UserError(f"{what}; install it (Debian, Ubuntu: apt install g++)")
     return found
 
 
 def find_python_config() -> str:
-    """The `python3.x-config` of the running Python, which Jittor asks for the headers. Raises UserError where it is missing."""
+    """The `python3.x-config` of the running Python, which Jittor asks for the headers. Raises UserError where it is
+    missing.
+    """
     name = f"python{sys.version_info.major}.{sys.version_info.minor}-config"
     folders = [Path(sys.executable).parent, Path(sys.base_prefix) / "bin", Path("/usr/bin"), Path("/usr/local/bin")]
     candidates = [os.environ.get("python_config_path"), *(str(folder / name) for folder in folders)]
@@ -113,7 +120,9 @@ def _loads(library: str) -> bool:
 
 
 def jittor_home() -> Path:
-    """The folder whose `.cache/jittor` Jittor uses: `JITTOR_HOME`, what its config file remembers, or the user's home."""
+    """The folder whose `.cache/jittor` Jittor uses: `JITTOR_HOME`, what its config file remembers, or the user's
+    home.
+    """
     remembered = {}
     config = Path.home() / ".cache/jittor/config.json"
     if config.is_file():
@@ -148,7 +157,9 @@ def place_onednn() -> Path:
         return folder
     if not (prefix / "lib/libmkldnn.so").is_file() or not (prefix / "include" / _HEADERS).is_dir():
         wheels = " ".join(ONEDNN_WHEELS)
-        raise UserError(f"oneDNN: not in this environment; pip install -r requirements.txt ({wheels}), or set use_mkl=0")
+        raise UserError(
+            f"oneDNN: not in this environment; pip install -r requirements.txt ({wheels}), or set use_mkl=0"
+        )
     try:
         _copy_onednn(prefix, folder)
     except OSError as error:

@@ -73,9 +73,9 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class LabelSpec:
-    """The symbols that can be read: `characters` (each one a symbol) or a named `vocabulary` of whole words separated by
-    spaces (semantic, agnostic). `max_length` symbols at most. `outside` says what happens to a label with a symbol that is
-    not among them: refuse (stop), drop-character or drop-sample.
+    """The symbols that can be read: `characters` (each one a symbol) or a named `vocabulary` of whole words separated
+    by spaces (semantic, agnostic). `max_length` symbols at most. `outside` says what happens to a label with a symbol
+    that is not among them: refuse (stop), drop-character or drop-sample.
     """
 
     characters: str = ALPHANUMERIC
@@ -163,7 +163,9 @@ class Config:
 
 
 def from_dict(kind: type, values: Any, where: str = ""):
-    """A dataclass from plain values, strictly: unknown or missing keys and wrong types raise UserError naming the key."""
+    """A dataclass from plain values, strictly: unknown or missing keys and wrong types raise UserError naming the
+    key.
+    """
     if not isinstance(values, dict):
         raise UserError(f"{where or kind.__name__}: {values!r} is no mapping of keys to values")
     if kind is StageSpec:

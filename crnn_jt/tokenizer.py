@@ -32,7 +32,8 @@ class Tokenizer:
         return text.split() if self.separator else list(text)
 
     def accept(self, text: str) -> str | None:
-        """The label as it is trained and tested, or None where the policy drops the sample (also where nothing is left).
+        """The label as it is trained and tested, or None where the policy drops the sample (also where nothing is
+        left).
 
         Raises UserError under the policy `refuse`.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from tqdm import tqdm
 from crnn_jt import backend
 from crnn_jt.backend import ops, ranks
 from crnn_jt.checkpoint import Run
-from crnn_jt.decoding.ctc import feasible, pad
-from crnn_jt.metrics import sequence_scores, word_scores
+from crnn_jt.decoding.ctc import Reading, feasible, pad
+from crnn_jt.evaluation import evaluate
 from crnn_jt.optimizers import Average, Optimizer, learning_rate
 from crnn_jt.recognizer import Recognizer
 from crnn_jt.weights import Weights, save_weights
@@ -36,7 +37,9 @@ class Limits:
 class Trainer:
     """Trains a recogniser on a loader's batches, validates on the whole of another, and keeps a run folder."""
 
-    def __init__(self, run: Run, recognizer: Recognizer, train: Loader, val: Loader, limits: Limits, info: dict[str, Any]):
+    def __init__(
+        self, run: Run, recognizer: Recognizer, train: Loader, val: Loader, limits: Limits, info: dict[str, Any]
+    ):
         self.run_folder, self.recognizer, self.train_loader, self.val_loader = run, recognizer, train, val
         self.spec, self.limits, self.info = run.config.train, limits, info
         self.optimizer = Optimizer(self.spec, backend.parameters(recognizer))
@@ -56,7 +59,7 @@ class Trainer:
         """Trains to the end; returns the last validation. Interrupted, it leaves a checkpoint and raises again."""
         ranks.start(self.recognizer)
         try:
-            with tqdm(total=self.spec.steps, initial=self.progress.step, unit="step", disable=ranks.rank > 0) as bar:
+            with self._bar() as bar:
                 self._loop(bar)
         except (KeyboardInterrupt, UserError):
             self._checkpoint()
@@ -65,6 +68,10 @@ class Trainer:
         self.train_loader.close()
         history = [line for line in self.run_folder.history() if "accuracy" in line]
         return history[-1] if history else {}
+
+    def _bar(self) -> tqdm:
+        total = None if self.limits.minutes else self.spec.steps
+        return tqdm(total=total, initial=self.progress.step, unit="step", disable=ranks.rank > 0, mininterval=1)
 
     def _fraction(self) -> float:
         """How much of the run is done, 0-1."""
@@ -141,7 +148,8 @@ class Trainer:
         if not np.isfinite(loss):
             raise UserError(f"the loss is {loss} at step {progress.step}; lower train.learning_rate or set train.clip")
         rate = bar.format_dict["rate"] or 0.0
-        bar.set_postfix_str(f"loss {loss:.3f}, {rate * batch_size * ranks.count:.0f} images/s")
+        left = f", {self.limits.minutes - progress.seconds / 60:.0f} min left" if self.limits.minutes else ""
+        bar.set_postfix_str(f"loss {loss:.3f}, {rate * batch_size * ranks.count:.0f} images/s{left}")
         if ranks.rank == 0:
             speed = learning_rate(self.spec, progress.step - 1, self._fraction())
             self.run_folder.log(loss=loss, learning_rate=speed, seconds=round(progress.seconds, 1), seen=progress.seen)
@@ -154,16 +162,21 @@ class Trainer:
         if self.average is not None:
             backend.load_state(self.recognizer, {k: ops.numpy(v) for k, v in self.average.average.items()})
         arrays = backend.state(self.recognizer)
-        scores, examples = evaluate(self.recognizer, self.val_loader)
+        self.recognizer.eval()
+        with backend.no_grad():
+            scores, examples = evaluate(self.val_loader, self._readings, self.recognizer.tokenizer)
         backend.load_state(self.recognizer, own)
         self.recognizer.train()
         self.run_folder.log(**scores)
         for line in examples[:5]:
             logger.info("%s", line)
         accuracy = scores.get("accuracy", scores.get("sequence_accuracy", 0.0))
-        tqdm.write(f"step {self.progress.step}: {_summary(scores)}", file=_stderr())
+        tqdm.write(f"step {self.progress.step}: {_summary(scores)}", file=sys.stderr)
         self._keep(arrays, scores, accuracy)
         plot_curves(self.run_folder.history(), self.run_folder.folder / "curves.png")
+
+    def _readings(self, images: np.ndarray, widths: np.ndarray) -> list[Reading]:
+        return self.recognizer.generator.decode(*self.recognizer.log_probs(images, widths))
 
     def _keep(self, arrays: dict[str, np.ndarray], scores: dict[str, float], accuracy: float) -> None:
         info = {**self.info, "step": self.progress.step, "images_seen": self.progress.seen, "validation": scores}
@@ -179,36 +192,8 @@ class Trainer:
             self.saved_at = self.progress.step
 
 
-def _stderr():
-    import sys
-
-    return sys.stderr
-
-
 def _summary(scores: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in scores.items() if name != "n")
-
-
-def evaluate(recognizer: Recognizer, loader: Loader) -> tuple[dict[str, float], list[str]]:
-    """Scores over every usable sample of the loader's set, once each, and example lines; leaves eval mode on.
-
-    {"n", "accuracy", "ned", "cer"} for characters, {"n", "sequence_accuracy", "ser"} for vocabularies.
-    """
-    recognizer.eval()
-    tokenizer = recognizer.tokenizer
-    readings, truths, examples = [], [], []
-    with backend.no_grad():
-        for batch in loader.batches():
-            if not batch.texts:
-                continue
-            log_probs, lengths = recognizer.log_probs(batch.images, batch.widths)
-            found = recognizer.generator.decode(log_probs, lengths)
-            readings += [tokenizer.decode(reading.indices) for reading in found]
-            truths += batch.texts
-            examples += [f"{t!r} read {r!r}" for t, r in zip(batch.texts, readings[-len(found) :]) if t != r]
-    if tokenizer.separator:
-        return sequence_scores([r.split() for r in readings], [t.split() for t in truths]), examples
-    return word_scores(readings, truths), examples
 
 
 def plot_curves(history: list[dict[str, Any]], path: Path) -> None:

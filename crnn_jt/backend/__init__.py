@@ -1,12 +1,13 @@
 """The seam: the only place that imports a framework, chosen once per process by `CRNN_BACKEND` (jittor or torch).
 
-Jittor is the dialect: modules define `execute`, sequences are (T, N, C), arrays that only steer (lengths, widths, targets)
-stay numpy until an operator needs them. Both backends export these names:
+Jittor is the dialect: modules define `execute`, sequences are (T, N, C), arrays that only steer (lengths, widths,
+targets) stay numpy until an operator needs them. Both backends export these names:
 
     nn    Module, Conv2d, BatchNorm2d, Linear, Embedding, LSTMCell, BiLSTM, Dropout
     ops   array, numpy, concat, stack, zeros, relu, hardswish, tanh, sigmoid, softmax, log_softmax, argmax, max_pool,
           pick, ctc_loss
-    and   NAME, state, load_state, tensors, parameters, gradients, assign, no_grad, seed, synchronize, place, precision, ranks
+    and   NAME, state, load_state, tensors, parameters, gradients, assign, no_grad, seed, synchronize, place,
+    precision, ranks
 """
 
 from __future__ import annotations

@@ -14,6 +14,19 @@ from data_tools.errors import UserError
 jt = runtime.import_jittor()
 
 
+class Conv2d(jt.nn.Conv):
+    """Jittor's convolution; on the CPU the 3x3 ones run in the kernels (`fast/conv.py`), forward and backward."""
+
+    def execute(self, x):
+        if not jt.flags.use_cuda and fast.available():
+            from crnn_jt.backend.fast.conv import conv3x3, covers
+
+            shape = (self.kernel_size, self.stride, self.padding, self.dilation, self.groups)
+            if covers(self.in_channels, self.out_channels, *shape):
+                return conv3x3(x, self.weight, self.bias)
+        return super().execute(x)
+
+
 class BiLSTM(jt.nn.Module):
     """Bidirectional LSTM, (T, N, in) -> (T, N, 2·hidden); `lengths` (N,) int array or None for all T steps.
 
@@ -111,7 +124,7 @@ def _max_pool(x, kernel, stride, padding):
 
 nn = SimpleNamespace(
     Module=jt.nn.Module,
-    Conv2d=jt.nn.Conv2d,
+    Conv2d=Conv2d,
     BatchNorm2d=jt.nn.BatchNorm2d,
     Linear=jt.nn.Linear,
     Embedding=jt.nn.Embedding,

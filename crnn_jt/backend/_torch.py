@@ -132,7 +132,9 @@ def synchronize() -> None:
 
 
 def place(module: torch.nn.Module, device: str) -> torch.nn.Module:
-    """Moves the module, and all arrays made from now on, to `cpu` or `cuda`. Raises UserError where there is no CUDA."""
+    """Moves the module, and all arrays made from now on, to `cpu` or `cuda`. Raises UserError where there is no
+    CUDA.
+    """
     global _device
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch sees no usable GPU here; use --device cpu")

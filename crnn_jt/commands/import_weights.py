@@ -2,8 +2,9 @@
 
   python -m crnn_jt import-weights crnn.pth --out crnn.safetensors
 
-FILE is safetensors, npz, or a pickle by torch.save or jt.save. A pickle is read without running anything that it asks for:
-one that holds more than arrays is refused, and the object is named. The classes are the blank, then --characters in order.
+FILE is safetensors, npz, or a pickle by torch.save or jt.save. A pickle is read without running anything that it asks
+for: one that holds more than arrays is refused, and the object is named. The classes are the blank, then --characters
+in order.
 """
 
 from __future__ import annotations

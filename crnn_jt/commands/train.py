@@ -11,6 +11,7 @@ curves.png; --resume continues exactly where the checkpoint stands.
 from __future__ import annotations
 
 import logging
+import signal
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -45,8 +46,9 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> None:
-    """Builds everything the options name and trains."""
+    """Builds everything the options name and trains; a SIGTERM ends it as Ctrl-C does, with a checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = configure(args)
     if args.device not in ("cpu", "cuda"):
         raise UserError(f"--device {args.device}: it takes cpu or cuda")

@@ -13,8 +13,8 @@ from crnn_jt.stack import Stack
 class Extractor(nn.Module):
     """(N, C, H, W) -> (N, C', H', W').
 
-    `sequence_axis` says what becomes a step of the sequence: "columns" (each column of the feature map, the usual way) or
-    "channels" (each channel sees the whole image).
+    `sequence_axis` says what becomes a step of the sequence: "columns" (each column of the feature map, the usual
+    way) or "channels" (each channel sees the whole image).
     """
 
     sequence_axis = "columns"

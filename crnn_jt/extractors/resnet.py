@@ -48,7 +48,9 @@ def _plan(in_channels: int, width: float, units: tuple[int, int, int, int]) -> P
 
 @EXTRACTORS.register("resnet15")
 class ResNet15(Extractor):
-    """Fourteen convolutions in pre-activation units plus the last 2x2 one; 32x100 becomes 512x1x26. `width` scales all channels."""
+    """Fourteen convolutions in pre-activation units plus the last 2x2 one; 32x100 becomes 512x1x26. `width` scales
+    all channels.
+    """
 
     def __init__(self, in_channels: int = 1, width: float = 1.0):
         super().__init__(_plan(in_channels, width, (1, 1, 2, 2)), in_channels)

@@ -40,8 +40,6 @@ class CTC(nn.Module):
         return ctc.greedy(log_probs, lengths)
 
     def score(self, seq, lengths: np.ndarray, words: Sequence[Sequence[int]]) -> np.ndarray:
-        """log p(word | image) for each image and word, (N, M)."""
+        """log p(words[n] | image n), (N,)."""
         log_probs = ops.numpy(ops.log_softmax(self.execute(seq, lengths), 2))
-        padded, sizes = ctc.pad(words)
-        images = range(log_probs.shape[1])
-        return np.stack([ctc.forward_scores(log_probs[: lengths[n], n], padded, sizes) for n in images])
+        return ctc.batch_forward_scores(log_probs, lengths, np.arange(len(words)), *ctc.pad(words))

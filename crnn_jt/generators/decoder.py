@@ -84,11 +84,7 @@ class Decoder(nn.Module):
         return readings
 
     def score(self, seq, lengths: np.ndarray, words: Sequence[Sequence[int]]) -> np.ndarray:
-        """log p(word and end | image) for each image and word, (N, M), by teacher forcing with every word."""
+        """log p(words[n] and end | image n), (N,), by teacher forcing."""
         targets, sizes = pad(words)
-        rows = []
-        for n in range(seq.shape[1]):
-            repeated = ops.concat([seq[:, n : n + 1]] * len(words), 1)
-            logits = self.execute(repeated, np.repeat(lengths[n : n + 1], len(words)), targets)
-            rows.append(ops.numpy(self._picked(ops.log_softmax(logits, 2), targets, sizes).sum(0)))
-        return np.stack(rows)
+        logits = self.execute(seq, lengths, targets)
+        return ops.numpy(self._picked(ops.log_softmax(logits, 2), targets, sizes).sum(0))

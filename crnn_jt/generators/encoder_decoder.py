@@ -11,8 +11,8 @@ from crnn_jt.registry import GENERATORS
 
 @GENERATORS.register("encoder_decoder")
 class EncoderDecoder(Decoder):
-    """A bidirectional LSTM encodes the sequence into its two last states; an LSTM that starts from them emits the symbols
-    (Sutskever, Vinyals, Le, "Sequence to sequence learning", NIPS 2014).
+    """A bidirectional LSTM encodes the sequence into its two last states; an LSTM that starts from them emits the
+    symbols (Sutskever, Vinyals, Le, "Sequence to sequence learning", NIPS 2014).
     """
 
     def __init__(self, in_features: int, classes: int, max_length: int, hidden: int = 256, embedding: int = 64):

@@ -1,6 +1,7 @@
 // The C face of the kernels, for ctypes and for the Jittor operator: plain pointers and integers, no exception passes.
 //
 // A function returns 0, or 1 with the reason in crnn_error().
+#include "conv_train.h"
 #include "lstm_train.h"
 #include "network.h"
 
@@ -32,6 +33,14 @@ Recurrence recurrence(const int64_t* numbers, float* gates, float* h, float* cel
     const int hidden = int(numbers[3]);
     return {int(numbers[0]), int(numbers[1]), hidden, padded(hidden), gates, h, cells, true,
             numbers[4] ? numbers + 5 : nullptr};
+}
+
+ConvShape conv_shape(const int64_t* n) { return {int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4])}; }
+
+// One for the process: its memory is kept from step to step, and Jittor runs one operator at a time.
+TrainingConv& training_conv() {
+    static TrainingConv conv;
+    return conv;
 }
 
 Window window(const int* w) { return {w[0], w[1], w[2], w[3], w[4], w[5]}; }
@@ -119,6 +128,21 @@ const char* crnn_call_bilstm_grad(const float* const* in, float* const* out, con
         const Recurrence r = recurrence(numbers, const_cast<float*>(in[1]), nullptr, const_cast<float*>(in[2]));
         grad.run(r, in[0], r.lengths, out[0]);
     });
+}
+
+// 3x3 convolutions for training; numbers N, in, out, H, W, bias or not. In x, weight, (bias); out y.
+const char* crnn_call_conv(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { training_conv().forward(conv_shape(numbers), in[0], in[1], numbers[5] ? in[2] : nullptr, out[0]); });
+}
+
+// In dy, weight; out dx.
+const char* crnn_call_conv_input_grad(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { training_conv().input_gradient(conv_shape(numbers), in[0], in[1], out[0]); });
+}
+
+// In x, dy; out dweight, dbias.
+const char* crnn_call_conv_weight_grad(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { training_conv().weight_gradient(conv_shape(numbers), in[0], in[1], out[0], out[1]); });
 }
 
 }  // extern "C"

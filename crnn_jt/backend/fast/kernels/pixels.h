@@ -43,17 +43,37 @@ static inline void add(const Images& x, const float* addend, Act act, const Imag
     }
 }
 
-// (N, C, H, W) as the caller has it -> pixels with their channels together, the rest of a pixel zero.
+// (N, C, H, W) as the caller has it -> pixels with their channels together, the rest of a pixel zero. In blocks of
+// channels, so that the lines of the cache that a block touches are used up before they are dropped.
 static inline void from_planes(const float* planes, const Images& y) {
     const int64_t area = int64_t(y.h) * y.w;
     #pragma omp parallel for collapse(2) schedule(static)
     for (int n = 0; n < y.n; n++)
         for (int i = 0; i < y.h; i++)
-            for (int j = 0; j < y.w; j++) {
-                const float* from = planes + (int64_t(n) * y.channels * y.h + i) * y.w + j;
-                float* to = y.pixel(n, i, j);
-                for (int c = 0; c < y.channels; c++) to[c] = from[c * area];
-                for (int c = y.channels; c < y.stride; c++) to[c] = 0.f;
+            for (int first = 0; first < y.stride; first += LANES) {
+                const int last = std::min(first + LANES, y.stride), known = std::min(last, y.channels);
+                const float* from = planes + int64_t(n) * y.channels * area + int64_t(i) * y.w;
+                for (int j = 0; j < y.w; j++) {
+                    float* to = y.pixel(n, i, j);
+                    for (int c = first; c < known; c++) to[c] = from[c * area + j];
+                    for (int c = known; c < last; c++) to[c] = 0.f;
+                }
+            }
+}
+
+// And back.
+static inline void to_planes(const Images& x, float* planes) {
+    const int64_t area = int64_t(x.h) * x.w;
+    #pragma omp parallel for collapse(2) schedule(static)
+    for (int n = 0; n < x.n; n++)
+        for (int i = 0; i < x.h; i++)
+            for (int first = 0; first < x.channels; first += LANES) {
+                const int last = std::min(first + LANES, x.channels);
+                float* to = planes + int64_t(n) * x.channels * area + int64_t(i) * x.w;
+                for (int j = 0; j < x.w; j++) {
+                    const float* from = x.pixel(n, i, j);
+                    for (int c = first; c < last; c++) to[c * area + j] = from[c];
+                }
             }
 }
 

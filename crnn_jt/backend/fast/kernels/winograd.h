@@ -34,15 +34,23 @@ CRNN_INLINE void transform_products(const Vec* m, int s, Vec* y, int t) {
     y[3 * t] = b + 8.f * d + m[5 * s];
 }
 
-// U = G g G^T for one 3x3 kernel, in double: it is done once and its rounding would stay.
-static inline void transform_kernel(const double g[9], double u[PLACES]) {
-    static const double G[6][3] = {{1. / 4, 0, 0},           {-1. / 6, -1. / 6, -1. / 6}, {-1. / 6, 1. / 6, -1. / 6},
-                                   {1. / 24, 1. / 12, 1. / 6}, {1. / 24, -1. / 12, 1. / 6}, {0, 0, 1}};
-    double half[6][3];
-    for (int r = 0; r < 6; r++)
-        for (int c = 0; c < 3; c++) half[r][c] = G[r][0] * g[c] + G[r][1] * g[3 + c] + G[r][2] * g[6 + c];
-    for (int r = 0; r < 6; r++)
-        for (int c = 0; c < 6; c++) u[r * 6 + c] = half[r][0] * G[c][0] + half[r][1] * G[c][1] + half[r][2] * G[c][2];
+// One dimension of G g: three values in, six out.
+CRNN_INLINE void transform_weights(const Vec* g, int s, Vec* u, int t) {
+    const Vec ends = (g[0] + g[2 * s]) * (-1.f / 6), middle = g[s] * (1.f / 6);
+    const Vec far = g[0] * (1.f / 24) + g[2 * s] * (1.f / 6), half = g[s] * (1.f / 12);
+    u[0] = g[0] * .25f;
+    u[t] = ends - middle;
+    u[2 * t] = ends + middle;
+    u[3 * t] = far + half;
+    u[4 * t] = far - half;
+    u[5 * t] = g[2 * s];
+}
+
+// U = G g G^T of LANES 3x3 kernels at once.
+CRNN_INLINE void transform_kernels(const Vec g[9], Vec u[PLACES]) {
+    Vec half[18];  // 6 x 3
+    for (int c = 0; c < 3; c++) transform_weights(g + c, 3, half + c, 3);
+    for (int r = 0; r < 6; r++) transform_weights(half + r * 3, 1, u + r * 6, 1);
 }
 
 // The 4x4 tiles of a batch, numbered through; the last of a row or column may stick out.
@@ -99,12 +107,13 @@ class WinogradConv {
             for (int c = 0; c < in; c++) {
                 const int width = panels_.vecs_of(p) * LANES;
                 float* panel = to + size_t(p) * PANEL * depth + size_t(c) * width;
-                for (int j = 0; j < width; j++) {
-                    double g[9] = {}, u[PLACES];
-                    const int o = p * PANEL + j;
-                    for (int i = 0; i < 9 && o < out; i++) g[i] = weight(o, c, i);
-                    transform_kernel(g, u);
-                    for (int k = 0; k < PLACES; k++) panel[size_t(k) * in * width + j] = float(u[k]);
+                for (int j = 0; j < width; j += LANES) {
+                    Vec g[9] = {}, u[PLACES];
+                    const int o = p * PANEL + j, lanes = std::min(LANES, out - o);
+                    for (int i = 0; i < 9; i++)
+                        for (int l = 0; l < lanes; l++) g[i][l] = weight(o + l, c, i);
+                    transform_kernels(g, u);
+                    for (int k = 0; k < PLACES; k++) store(panel + size_t(k) * in * width + j, u[k]);
                 }
             }
         float* b = bias_.need(panels_.columns());
