@@ -44,6 +44,7 @@ def run(args) -> None:
     if args.workers < 0:
         raise UserError(f"--workers {args.workers}: it takes 0 or more")
     reader = RenderedWords(args.seed, args.n, recipe_of(args))
+    reader.studio()  # a folder or list of no use is named before the LMDB is begun
     source = f"words seed {args.seed} {reader.recipe}"
     written = write_lmdb(reader, args.out, workers=args.workers, resume=args.resume, source=source)
     if args.json:

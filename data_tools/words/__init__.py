@@ -41,9 +41,13 @@ class RenderedWords:
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < self.size:
             raise IndexError(f"{index} is outside of {self.size} rendered words")
+        return self.studio().sample(Random(f"words {self.seed} {index}"), f"words-{self.seed}-{index:09d}")
+
+    def studio(self) -> Studio:
+        """The recipe's fonts, words and grounds, opened. Raises UserError for a folder or list that is of no use."""
         if self._studio is None:
             self._studio = Studio(self.recipe)
-        return self._studio.sample(Random(f"words {self.seed} {index}"), f"words-{self.seed}-{index:09d}")
+        return self._studio
 
     def __getstate__(self) -> dict:
         return {"seed": self.seed, "size": self.size, "recipe": self.recipe, "_studio": None}

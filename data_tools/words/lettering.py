@@ -77,7 +77,7 @@ def _paste(placed: list[tuple[np.ndarray, int, int]]) -> Line:
 
 
 def join(lines: list[tuple[Line, int, int]]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Puts neighbours around the first line: (word alone, word and neighbours or None), both (h, w) uint8.
+    """Puts neighbours around the first line: (word alone, word and what is near it, or None), both (h, w) uint8.
 
     Each line comes with the place of its left end and base line from those of the first, in pixels.
     """
@@ -88,8 +88,11 @@ def join(lines: list[tuple[Line, int, int]]) -> tuple[np.ndarray, np.ndarray | N
     word, x, y = lines[0]
     left = min(x for _, x, _ in lines)
     top = y - word.baseline + everything.baseline
-    alone[top : top + word.mask.shape[0], x - left : x - left + word.mask.shape[1]] = word.mask
-    return alone, everything.mask
+    bottom, start, end = top + word.mask.shape[0], x - left, x - left + word.mask.shape[1]
+    alone[top:bottom, start:end] = word.mask
+    reach = round(1.2 * CAPITAL_HEIGHT)  # what lies further off would be cut away in the end
+    near = np.s_[max(top - reach, 0) : bottom + reach, max(start - reach, 0) : end + reach]
+    return alone[near], everything.mask[near]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,141 @@
+"""Rendered words as a reader: what a training relies on."""
+
+import pickle
+import string
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_tools.errors import UserError
+from data_tools.sample import CorruptSample
+from data_tools.words import Recipe, RenderedWords
+
+BUNDLED = Recipe(system_fonts=False)
+
+
+def same(one, other) -> bool:
+    return one.text == other.text and one.key == other.key and one.image.tobytes() == other.image.tobytes()
+
+
+def test_a_sample_depends_on_seed_and_number_alone():
+    first, second = RenderedWords(3, 500, BUNDLED), RenderedWords(3, 40, BUNDLED)
+    expected = [first[i] for i in range(40)]
+    assert all(same(second[i], expected[i]) for i in reversed(range(40))), "two runs of one seed would differ"
+    assert not any(same(RenderedWords(4, 40, BUNDLED)[i], expected[i]) for i in range(40))
+
+
+def test_a_copy_sent_to_a_worker_gives_the_same():
+    reader = RenderedWords(3, 10, BUNDLED)
+    expected = [reader[i] for i in range(10)]
+    sent = pickle.dumps(reader)
+    assert len(sent) < 4000, "workers would be sent opened fonts"
+    assert all(same(pickle.loads(sent)[i], expected[i]) for i in range(10))
+
+
+def test_pictures_are_grey_of_the_recipes_height_and_not_blank():
+    reader = RenderedWords(1, 150, BUNDLED)
+    samples = [reader[i] for i in range(150)]
+    assert {sample.image.mode for sample in samples} == {"L"}
+    assert all(sample.image.height <= 90 and sample.image.width >= 4 for sample in samples)
+    assert np.median([np.asarray(sample.image).std() for sample in samples]) > 20
+    assert len({sample.key for sample in samples}) == 150
+
+
+def test_without_effects_the_word_is_there_as_drawn():
+    recipe = BUNDLED.with_(strength=0.0, graphic=1.0, crop_tight=0.0)
+    sample = RenderedWords(1, 1, recipe)[0]
+    levels = np.asarray(sample.image)
+    assert levels.std() > 5 and sample.text.strip()
+    assert len(np.unique(levels[0])) <= 3, "the ground is plain where no effect is asked for"
+
+
+def test_accents_are_drawn_and_kept_in_the_label(tmp_path):
+    (tmp_path / "french.txt").write_text("forêt\ngarçon\nnoël\n", "utf-8")
+    recipe = BUNDLED.with_(
+        words=str(tmp_path / "french.txt"), characters="", digits_share=0.0, mixed_share=0.0, random_share=0.0
+    )
+    reader = RenderedWords(2, 30, recipe)
+    assert set("êçë") <= set("".join(reader[i].text for i in range(30)).lower())
+
+
+def test_other_scripts_are_drawn_with_fonts_that_have_them(tmp_path):
+    (tmp_path / "words.txt").write_text("Выход\nΈξοδος\n", "utf-8")
+    recipe = BUNDLED.with_(words=str(tmp_path / "words.txt"), characters="", punctuation_share=0.0)
+    reader = RenderedWords(2, 20, recipe)
+    assert any("ВЫХОД" in reader[i].text.upper() for i in range(20))
+
+
+def test_characters_that_no_font_has_make_a_corrupt_sample_not_a_box(font_of, only, tmp_path):
+    font_of("few.ttf", "ABEKQS")
+    (tmp_path / "words.txt").write_text("日本\n", "utf-8")
+    recipe = only(words=str(tmp_path / "words.txt"), characters="", digits_share=0, mixed_share=0, random_share=0)
+    with pytest.raises(CorruptSample, match="日本"):
+        RenderedWords(0, 1, recipe)[0]
+
+
+def test_labels_follow_a_font_of_capitals(font_of, only):
+    capitals = {small: small.upper() for small in string.ascii_lowercase}
+    font_of("capitals.ttf", string.ascii_letters + string.digits + string.punctuation, remap=capitals)
+    reader = RenderedWords(0, 30, only(lower_share=0.9, upper_share=0.0, capital_share=0.1))
+    assert not any(character.islower() for i in range(30) for character in reader[i].text)
+
+
+def test_photographs_are_written_on_and_bad_ones_passed_over(tmp_path, caplog):
+    Image.effect_noise((90, 60), 80).save(tmp_path / "a.png")
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no picture")
+    reader = RenderedWords(0, 30, BUNDLED.with_(backgrounds=str(tmp_path), graphic=0.0, plain=0.0))
+    assert all(reader[i].image for i in range(30))
+    assert sum("bad.jpg" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_folder_without_pictures_is_the_users_mistake(tmp_path):
+    with pytest.raises(UserError, match="--backgrounds"):
+        RenderedWords(0, 1, BUNDLED.with_(backgrounds=str(tmp_path)))[0]
+
+
+@pytest.mark.parametrize("size, index", [(3, 3), (3, -1)])
+def test_numbers_outside_are_refused(size, index):
+    with pytest.raises(IndexError):
+        RenderedWords(0, size, BUNDLED)[index]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"blur": -0.1},
+        {"blur": "much"},
+        {"words_per_line": 0},
+        {"height": (40, 20)},
+        {"height": ("a", 2)},
+        {"sign_share": 0.9, "digits_share": 0.9},
+        {"upper_share": 0.9, "lower_share": 0.9},
+        {"characters": 5},
+    ],
+)
+def test_unfit_values_of_a_recipe_are_refused(values):
+    with pytest.raises(UserError, match="recipe: "):
+        Recipe(**values)
+
+
+def test_recipes_come_from_files_strictly(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("blur: 0.1\nheight: [20, 30]\nfonts: [some]\n")
+    recipe = Recipe.from_file(str(path))
+    assert (recipe.blur, recipe.height, recipe.fonts) == (0.1, (20, 30), ("some",)) and hash(recipe)
+    path.write_text("blurr: 0.1\n")
+    with pytest.raises(UserError, match="blurr"):
+        Recipe.from_file(str(path))
+    path.write_text("[1, 2")
+    with pytest.raises(UserError, match="cannot be read"):
+        Recipe.from_file(str(path))
+
+
+@pytest.mark.parametrize("effect", [name for name, value in asdict(Recipe()).items() if isinstance(value, float)])
+def test_every_effect_at_its_extremes_still_draws(effect):
+    shares = ("share", "rotation", "width", "strength")
+    most = 0.24 if effect.endswith(shares) else 1.0
+    for value in (0.0, most):
+        reader = RenderedWords(9, 8, BUNDLED.with_(**{effect: value}))
+        assert all(min(reader[i].image.size) >= 4 for i in range(8))
