@@ -1,0 +1,56 @@
+# make demo   set-up from nothing, then reads the example images with the bundled model
+# make test   set-up from nothing, then the tests
+# The environment is kept in .venv; nothing is fetched but from the Python package index.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+TORCH := .venv-torch/bin
+IMAGES := crnn_jt/bundled/images
+
+.PHONY: help demo test test-torch lint format bench fonts clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/ready  ## set up, then read the ten bundled images
+	$(BIN)/python -m crnn_jt read $(IMAGES)
+
+test: .venv/ready-dev  ## set up, then run the tests on Jittor
+	$(BIN)/python -m pytest $(ARGS)
+
+test-torch: .venv-torch/ready  ## the same tests with PyTorch behind the seam
+	CRNN_BACKEND=torch $(TORCH)/python -m pytest tests/crnn_jt $(ARGS)
+
+lint: .venv/ready-dev  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/ready-dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/ready .venv-torch/ready  ## training and reading images/s, Jittor against PyTorch in turn
+	$(BIN)/python -m eval speed $(ARGS)
+
+fonts: .venv/ready  ## fetch the open font families that training uses, into fonts/ (needs npm)
+	$(BIN)/python -m data_tools fonts --fetch fonts
+
+clean:  ## remove the environments
+	rm -rf .venv .venv-torch
+
+.venv/ready: requirements.txt
+	@test -n "$(PYTHON)" || { echo "make: python3.11 not found; install it (Debian, Ubuntu: apt install python3.11 python3.11-venv python3.11-dev)"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "make: this Python has no venv; apt install python3-venv (or python3.11-venv)"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/ready-dev: requirements-dev.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+.venv-torch/ready: requirements-torch.txt
+	$(PYTHON) -m venv .venv-torch
+	$(TORCH)/pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	touch $@
