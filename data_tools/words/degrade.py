@@ -1,4 +1,5 @@
-"""What light, lens, sensor and file format do to a picture: all on (h, w) float32 in 0-255, or on grey PIL images."""
+"""What light, lens, sensor and file format do to a picture: on float32 in 0-255, (h, w) or for noise
+also (h, w, 3), or on PIL images."""
 
 from __future__ import annotations
 
@@ -32,12 +33,13 @@ def light(picture: np.ndarray, random: Random) -> np.ndarray:
 
 def noise(picture: np.ndarray, random: Random) -> np.ndarray:
     """A sensor's noise: grains of one pixel or a little larger, weaker than the letters' own contrast."""
-    height, width = picture.shape
+    height, width = picture.shape[:2]
     generator = np.random.Generator(np.random.SFC64(random.getrandbits(63)))
     amount = min(abs(random.gauss(0, 9)) + 1, 0.45 * float(picture[::2, ::3].std()))
     if random.random() < 0.6:
-        return picture + generator.standard_normal((height, width), np.float32) * amount
-    grains = generator.standard_normal((height // 2 + 1, width // 2 + 1), np.float32) * amount
+        return picture + generator.standard_normal(picture.shape, np.float32) * amount
+    coarse = (height // 2 + 1, width // 2 + 1, *picture.shape[2:])
+    grains = generator.standard_normal(coarse, np.float32) * amount
     return picture + grains.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
 
 
@@ -57,8 +59,8 @@ def _motion(image: Image.Image, angle: float, length: float) -> Image.Image:
     total = np.zeros_like(picture)
     reach = np.linspace(-length / 2, length / 2, steps)
     pad = math.ceil(length / 2) + 1
-    padded = np.pad(picture, pad, mode="edge")
-    height, width = picture.shape
+    padded = np.pad(picture, ((pad, pad), (pad, pad)) + ((0, 0),) * (picture.ndim - 2), mode="edge")
+    height, width = picture.shape[:2]
     for at in reach:
         x, y = pad + round(at * math.cos(angle)), pad + round(at * math.sin(angle))
         total += padded[y : y + height, x : x + width]
