@@ -41,7 +41,9 @@ class RenderedWords:
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < self.size:
             raise IndexError(f"{index} is outside of {self.size} rendered words")
-        return self.studio().sample(Random(f"words {self.seed} {index}"), f"words-{self.seed}-{index:09d}")
+        return self.studio().sample(
+            Random(f"words {self.seed} {index}"), f"words-{self.seed}-{index:09d}", self.recipe.at(index)
+        )
 
     def studio(self) -> Studio:
         """The recipe's fonts, words and grounds, opened. Raises UserError for a folder or list that is of no use."""
@@ -57,38 +59,39 @@ class Studio:
     """A recipe with its fonts, words and grounds opened."""
 
     def __init__(self, recipe: Recipe):
-        self.recipe = recipe
         self._fonts: FontIndex = font_index(recipe.fonts, recipe.system_fonts)
         self._writer = Writer(recipe)
         self._textures = Textures(recipe.backgrounds)
 
-    def sample(self, random: Random, key: str) -> Sample:
-        """One sample from a random state. Raises CorruptSample where no font has the word's characters."""
+    def sample(self, random: Random, key: str, recipe: Recipe) -> Sample:
+        """One sample from a random state, with the effects of `recipe`.
+
+        Raises CorruptSample where no font has the word's characters.
+        """
         text = self._writer.text(random)
         font = self._fonts.draw(random, text)
         if font is None:
             raise CorruptSample(key, f"no font at hand has all characters of {text!r}")
         text = font.as_drawn(text)
-        alone, everything = join(self._lines(font, text, random))
+        alone, everything = join(self._lines(font, text, random, recipe))
         if alone.size == 0:
             raise CorruptSample(key, f"{font.path} draws nothing for {text!r}")
-        masks = Pose.draw(random, self.recipe).warp([alone] if everything is None else [alone, everything])
-        box = crop_box(masks[0], random, self.recipe)
-        drawn = random.random() < self.recipe.graphic
-        picture = paint(cut(masks[-1], box), random, self.recipe, None if drawn else self._textures)
-        return Sample((screen if drawn else camera)(picture, random, self.recipe), text, key)
+        masks = Pose.draw(random, recipe).warp([alone] if everything is None else [alone, everything])
+        box = crop_box(masks[0], random, recipe)
+        drawn = random.random() < recipe.graphic
+        picture = paint(cut(masks[-1], box), random, recipe, None if drawn else self._textures)
+        return Sample((screen if drawn else camera)(picture, random, recipe), text, key)
 
-    def _lines(self, font: Font, text: str, random: Random) -> list[tuple[Line, int, int]]:
+    def _lines(self, font: Font, text: str, random: Random, recipe: Recipe) -> list[tuple[Line, int, int]]:
         """The word's line, and now and then words around it: (line, left end, base line)."""
-        recipe = self.recipe
         word = set_line(font, text, random, recipe)
-        lines = [(word, 0, 0), *self._rules(word.mask.shape[1], random)]
+        lines = [(word, 0, 0), *_rules(word.mask.shape[1], random, recipe)]
         if random.random() >= recipe.neighbours * recipe.strength:
             return lines
         space, leading = round(CAPITAL_HEIGHT * random.uniform(0.4, 0.9)), CAPITAL_HEIGHT * random.uniform(1.35, 2.0)
         width = word.mask.shape[1]
         for side in random.choice(("l", "r", "lr", "u", "d", "ud", "d", "lrud")):
-            other = self._neighbour(font, random)
+            other = self._neighbour(font, random, recipe)
             if other is None:
                 continue
             across = other.mask.shape[1]
@@ -101,19 +104,20 @@ class Studio:
             lines.append((other, *place))
         return lines
 
-    def _rules(self, width: int, random: Random) -> list[tuple[Line, int, int]]:
-        """Now and then a rule under the word, or one above too."""
-        if random.random() >= self.recipe.rules * self.recipe.strength:
-            return []
-        thick, beyond = random.choice((1, 2, 2, 3, 5)), round(random.uniform(0, 30))
-        rule = Line(np.full((thick, width + 2 * beyond), 255, np.uint8), 0)
-        away = CAPITAL_HEIGHT * random.uniform(0.12, 0.45)
-        above = [(rule, -beyond, round(-CAPITAL_HEIGHT - away - thick))] if random.random() < 0.35 else []
-        return [(rule, -beyond, round(away)), *above]
-
-    def _neighbour(self, font: Font, random: Random) -> Line | None:
+    def _neighbour(self, font: Font, random: Random, recipe: Recipe) -> Line | None:
         text = self._writer.word(random)
         if not font.has(text):
             return None
-        line = set_line(font, text, random, self.recipe)
+        line = set_line(font, text, random, recipe)
         return line if line.mask.size and np.any(line.mask) else None
+
+
+def _rules(width: int, random: Random, recipe: Recipe) -> list[tuple[Line, int, int]]:
+    """Now and then a rule under the word, or one above too."""
+    if random.random() >= recipe.rules * recipe.strength:
+        return []
+    thick, beyond = random.choice((1, 2, 2, 3, 5)), round(random.uniform(0, 30))
+    rule = Line(np.full((thick, width + 2 * beyond), 255, np.uint8), 0)
+    away = CAPITAL_HEIGHT * random.uniform(0.12, 0.45)
+    above = [(rule, -beyond, round(-CAPITAL_HEIGHT - away - thick))] if random.random() < 0.35 else []
+    return [(rule, -beyond, round(away)), *above]

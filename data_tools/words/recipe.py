@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -67,7 +68,8 @@ class Recipe:
     jpeg: float = 0.40
     low_resolution: float = 0.35
     height: tuple[int, int] = (18, 48)  # pixels of the finished image
-    strength: float = 1.0  # multiplies every chance of an effect; 0 leaves black words on a plain ground
+    strength: float = 1.0  # multiplies every chance of an effect; 0 leaves plain words on a plain ground
+    ease_in: int = 0  # over so many first samples `strength` grows from a fifth: an easier start for a fresh model
 
     def __post_init__(self):
         for field in fields(self):
@@ -84,6 +86,8 @@ class Recipe:
             raise UserError("recipe: upper_share, capital_share and lower_share add up to more than 1")
         if not (isinstance(self.words_per_line, int) and 1 <= self.words_per_line <= 20):
             raise UserError(f"recipe: words_per_line = {self.words_per_line!r} must be a number from 1 to 20")
+        if not (isinstance(self.ease_in, int) and self.ease_in >= 0):
+            raise UserError(f"recipe: ease_in = {self.ease_in!r} must be a number of samples")
         if not (len(self.height) == 2 and all(isinstance(pixels, int) for pixels in self.height)):
             raise UserError(f"recipe: height = {self.height!r} must be two whole numbers of pixels")
         if not 8 <= self.height[0] <= self.height[1]:
@@ -106,6 +110,18 @@ class Recipe:
             raise UserError(f"{path}: {odd}: no such value of a recipe; there are: {', '.join(sorted(known))}")
         return cls(**values)
 
+    def at(self, index: int) -> Recipe:
+        """The recipe of sample `index`: this one, or while `ease_in` lasts a milder one, in ten steps."""
+        if index >= self.ease_in:
+            return self
+        done = (10 * index // self.ease_in) / 10
+        return _milder(self, 0.2 + 0.8 * done)
+
     def with_(self, **changes) -> Recipe:
         """A copy with other values."""
         return replace(self, **changes)
+
+
+@functools.lru_cache(maxsize=64)
+def _milder(recipe: Recipe, share: float) -> Recipe:
+    return replace(recipe, strength=recipe.strength * share)

@@ -51,6 +51,14 @@ def test_without_effects_the_word_is_there_as_drawn():
     assert len(np.unique(levels[0])) <= 3, "the ground is plain where no effect is asked for"
 
 
+def test_an_eased_in_recipe_starts_mild_and_ends_as_it_is():
+    eased = RenderedWords(3, 120, BUNDLED.with_(ease_in=100, strength=1.0))
+    full = RenderedWords(3, 120, BUNDLED)
+    assert all(same(eased[i], full[i]) for i in range(100, 120))
+    assert eased.recipe.at(0).strength == pytest.approx(0.2) and eased.recipe.at(95).strength < 1.0
+    assert [eased.recipe.at(i).strength for i in range(120)] == sorted(eased.recipe.at(i).strength for i in range(120))
+
+
 def test_accents_are_drawn_and_kept_in_the_label(tmp_path):
     (tmp_path / "french.txt").write_text("forêt\ngarçon\nnoël\n", "utf-8")
     recipe = BUNDLED.with_(
