@@ -10,6 +10,7 @@ COMMANDS = {
     "speed": Command("eval.commands.speed", "images a second, inference and training, against other engines"),
     "stages": Command("eval.commands.stages", "train the stage combinations for the same budget and compare them"),
     "renderer": Command("eval.commands.renderer", "what each effect of the word renderer is worth"),
+    "reading": Command("eval.commands.reading", "ways of reading training data, in samples a second"),
 }
 
 if __name__ == "__main__":
