@@ -79,14 +79,14 @@ def by_length(results: list[SetResult]) -> list[Curve]:
 
 def reliability(results: list[SetResult]) -> list[Curve]:
     """Lexicon-free accuracy in % of the images in each tenth of confidence; the diagonal is perfect calibration."""
-    curves = [Curve("perfect", [(0.0, 0.0), (1.0, 100.0)])]
+    curves = []
     for result in results:
         sure = np.array([item.confidence for item in result.items])
         right = np.array([item.readable and item.reading == item.truth for item in result.items])
         tenth = np.clip((sure * 10).astype(int), 0, 9)
         full = [k for k in range(10) if (tenth == k).sum() >= 3]
         curves.append(Curve(result.name, [(sure[tenth == k].mean(), 100.0 * right[tenth == k].mean()) for k in full]))
-    return curves
+    return [*curves, Curve("perfect", [(0.0, 0.0), (1.0, 100.0)])]
 
 
 def confusions(results: list[SetResult]) -> Counter[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 500, 300, 48, 40, 30, 16
-COLOURS = ("#888888", "#1b6ca8", "#c8553d", "#3a7d44", "#7d4e9f", "#b58900", "#00808a", "#5b5b5b")
+COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7d4e9f", "#b58900", "#00808a", "#5b5b5b", "#999999")
 
 
 @dataclass(frozen=True)
