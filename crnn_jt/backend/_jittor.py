@@ -15,16 +15,14 @@ jt = runtime.import_jittor()
 
 
 class Conv2d(jt.nn.Conv):
-    """Jittor's convolution; on the CPU the 3x3 ones run in the kernels (`fast/conv.py`), forward and backward."""
+    """Jittor's convolution; on the CPU it runs in the kernels (`fast/conv.py`), forward and backward."""
 
     def execute(self, x):
-        if not jt.flags.use_cuda and fast.available():
-            from crnn_jt.backend.fast.conv import conv3x3, covers
+        if jt.flags.use_cuda or not fast.available():
+            return super().execute(x)
+        from crnn_jt.backend.fast.conv import conv2d
 
-            shape = (self.kernel_size, self.stride, self.padding, self.dilation, self.groups)
-            if covers(self.in_channels, self.out_channels, *shape):
-                return conv3x3(x, self.weight, self.bias)
-        return super().execute(x)
+        return conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
 class BiLSTM(jt.nn.Module):

@@ -1,34 +1,30 @@
-"""3x3 convolutions that train: forward, input and weight gradient through Winograd's algorithm in the kernels."""
+"""Convolutions that train: forward, input and weight gradient in the kernels, 3x3 ones by Winograd's algorithm."""
 
 from __future__ import annotations
 
 from crnn_jt import runtime
 from crnn_jt.backend.fast import build
+from crnn_jt.layers import window_out
 
 jt = runtime.import_jittor()
 
 
-def conv3x3(x, weight, bias=None):
-    """x (N, in, H, W), weight (out, in, 3, 3), bias (out,) or None -> (N, out, H, W); stride 1, padding 1.
-
-    Differentiable in all three.
-    """
-    return _Conv3x3.apply(x, weight, bias)
+def conv2d(x, weight, bias=None, stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (0, 0)):
+    """x (N, in, H, W), weight (out, in, kh, kw), bias (out,) or None -> (N, out, H', W'); differentiable."""
+    return _Conv2d.apply(x, weight, bias, tuple(stride), tuple(padding))
 
 
-def covers(in_channels: int, out_channels: int, kernel, stride, padding, dilation, groups: int) -> bool:
-    """Whether a convolution can go through `conv3x3` and gains by it."""
-    plain = (tuple(kernel), tuple(stride), tuple(padding)) == ((3, 3), (1, 1), (1, 1))
-    return plain and tuple(dilation) == (1, 1) and groups == 1 and min(in_channels, out_channels) >= 16
-
-
-class _Conv3x3(jt.Function):
-    def execute(self, x, weight, bias):
-        batch, channels, height, width = x.shape
-        self.numbers = [batch, channels, weight.shape[0], height, width, int(bias is not None)]
+class _Conv2d(jt.Function):
+    def execute(self, x, weight, bias, stride, padding):
+        batch, channels, *size = x.shape
+        out, _, *kernel = weight.shape
+        self.numbers = [batch, channels, out, *size, int(bias is not None), *kernel, *stride, *padding]
         self.kept = x, weight
+        shape = [window_out(size[axis], kernel[axis], stride[axis], padding[axis]) for axis in (0, 1)]
+        if min(shape) < 1:
+            raise ValueError(f"images of {size[0]}x{size[1]} are too small for a kernel of {kernel[0]}x{kernel[1]}")
         inputs = [x, weight] if bias is None else [x, weight, bias]
-        (y,) = build.call("crnn_call_conv", inputs, [(batch, weight.shape[0], height, width)], self.numbers)
+        (y,) = build.call("crnn_call_conv", inputs, [(batch, out, *shape)], self.numbers)
         return y
 
     def grad(self, dy):
@@ -36,4 +32,4 @@ class _Conv3x3(jt.Function):
         (dx,) = build.call("crnn_call_conv_input_grad", [dy, weight], [x.shape], self.numbers)
         shapes = [weight.shape, (weight.shape[0],)]
         dweight, dbias = build.call("crnn_call_conv_weight_grad", [x, dy], shapes, self.numbers)
-        return dx, dweight, dbias if self.numbers[5] else None
+        return dx, dweight, dbias if self.numbers[5] else None, None, None

@@ -33,6 +33,30 @@ struct Fused {
     bool pools() const { return pool_h > 1 || pool_w > 1; }
 };
 
+// The images in a frame of zeros, `top` pixels above and below, `side` left and right; in `memory`.
+static inline Images framed(const Images& x, int top, int side, Buffer& memory) {
+    if (!top && !side) return x;
+    Images big = x;
+    big.h += 2 * top;
+    big.w += 2 * side;
+    big.data = memory.need(big.size());
+    const size_t row = size_t(big.w) * big.stride, edge = size_t(side) * big.stride;
+    #pragma omp parallel for collapse(2) schedule(static)
+    for (int n = 0; n < x.n; n++)
+        for (int i = 0; i < big.h; i++) {
+            float* to = big.pixel(n, i, 0);
+            const int from = i - top;
+            if (from < 0 || from >= x.h) {
+                std::fill(to, to + row, 0.f);
+                continue;
+            }
+            std::fill(to, to + edge, 0.f);
+            std::memcpy(to + edge, x.pixel(n, from, 0), size_t(x.w) * x.stride * sizeof(float));
+            std::fill(to + row - edge, to + row, 0.f);
+        }
+    return big;
+}
+
 class DirectConv {
   public:
     // weight (out, in, kh, kw); `stride` is that of the images it will be given.
@@ -51,7 +75,7 @@ class DirectConv {
 
     // y: (n, out_h / pool_h, out_w / pool_w, padded(out)).
     void run(Images x, const Images& y, const Fused& fused) {
-        if (frame_h_ || frame_w_) x = framed(x);
+        x = framed(x, frame_h_, frame_w_, frame_);
         int rows = window_.out_h(x.h), width = window_.out_w(x.w);
         if (flat(fused)) {  // a 1x1 convolution does not care where a row of pixels ends
             width *= rows;
@@ -113,27 +137,6 @@ class DirectConv {
                         best = max(best, load(from + (size_t(a) * width + b) * PANEL));
                 store(to + size_t(j) * y.stride + v * LANES, best);
             }
-    }
-    Images framed(const Images& x) {
-        Images big = x;
-        big.h += 2 * frame_h_;
-        big.w += 2 * frame_w_;
-        big.data = frame_.need(big.size());
-        const size_t row = size_t(big.w) * big.stride, side = size_t(frame_w_) * big.stride;
-        #pragma omp parallel for collapse(2) schedule(static)
-        for (int n = 0; n < x.n; n++)
-            for (int i = 0; i < big.h; i++) {
-                float* to = big.pixel(n, i, 0);
-                const int from = i - frame_h_;
-                if (from < 0 || from >= x.h) {
-                    std::fill(to, to + row, 0.f);
-                    continue;
-                }
-                std::fill(to, to + side, 0.f);
-                std::memcpy(to + side, x.pixel(n, from, 0), size_t(x.w) * x.stride * sizeof(float));
-                std::fill(to + row - side, to + row, 0.f);
-            }
-        return big;
     }
 };
 

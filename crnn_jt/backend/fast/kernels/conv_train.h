@@ -1,8 +1,9 @@
-// 3x3 convolutions (stride 1, padding 1) for training, on images as Jittor has them, (N, C, H, W).
+// Convolutions for training, on images as Jittor has them, (N, C, H, W).
 //
-// Forward and the gradient at the input are the same Winograd kernel, the latter with the kernels turned round. The
-// gradient at the weights is the transposed algorithm: with V = B^T d B of a tile's patch and M = A e A^T of its output
-// gradient, it is G^T [sum over tiles of M * V] G, 36 products (out x tiles) . (tiles x in).
+// Forward and the gradient at the input are the kernels that read, the latter with the weights turned round. The gradient
+// at the weights is, for 3x3 kernels, Winograd's algorithm transposed: with V = B^T d B of a tile's patch and M = A e A^T
+// of its output gradient, it is G^T [sum over tiles of M * V] G, 36 products (out x tiles) . (tiles x in). For all others
+// it is the product of every run of pixels under a row of the kernel with the gradients at the pixels they lead to.
 #pragma once
 #include "pixels.h"
 #include "winograd.h"
@@ -71,11 +72,14 @@ static inline OuterTile find_outer_tile(int rows, int vecs) {
 
 struct ConvShape {
     int n, in, out, h, w;
-    Images images(int count, int channels) const { return {nullptr, count, h, w, channels, padded(channels)}; }
-    int64_t area() const { return int64_t(h) * w; }
+    Window window;
+    int out_h() const { return window.out_h(h); }
+    int out_w() const { return window.out_w(w); }
+    bool winograd() const { return WinogradConv::covers(window) && std::min(in, out) >= 16; }
+    int in_stride() const { return in < 4 ? in : padded(in); }  // a grey pixel is not padded to a whole vector
     // Images are taken through in groups: what a group needs stays small.
     int together() const {
-        const size_t one = size_t(area()) * padded(std::max(in, out));
+        const size_t one = std::max(size_t(h + 8) * (w + 8) * padded(in), size_t(out_h() + 8) * (out_w() + 8) * padded(out));
         return int(std::max<size_t>(1, std::min<size_t>(n, GROUP / one)));
     }
     static constexpr size_t GROUP = size_t(1) << 22;  // floats
@@ -83,68 +87,114 @@ struct ConvShape {
 
 class TrainingConv {
   public:
-    // y (n, out, h, w) = x (n, in, h, w) convolved with weight (out, in, 3, 3), + bias (null or (out,))
+    // y (n, out, out_h, out_w) = x (n, in, h, w) convolved with weight (out, in, kh, kw), + bias (null or (out,))
     void forward(const ConvShape& s, const float* x, const float* weight, const float* bias, float* y) {
-        conv_.pack(s.out, s.in, [=](int o, int c, int i) { return weight[(size_t(o) * s.in + c) * 9 + i]; }, bias);
-        run(s, s.in, s.out, x, y);
+        if (s.winograd())
+            winograd_.pack(s.out, s.in, [=](int o, int c, int i) { return weight[(size_t(o) * s.in + c) * 9 + i]; }, bias);
+        else direct_.pack(s.out, s.in, s.in_stride(), s.window, weight, bias);
+        each_group(s, [&](int first, int count) {
+            const Images from = load_planes(x, first, {nullptr, count, s.h, s.w, s.in, s.in_stride()}, x_);
+            convolve(s, from, s.out, s.out_h(), s.out_w(), y + int64_t(first) * s.out * s.out_h() * s.out_w());
+        });
     }
 
-    // dx from dy: the gradient at the input.
+    // dx (n, in, h, w) from dy: the output's gradient, its pixels `stride` apart among zeros, convolved with the weights
+    // turned round.
     void input_gradient(const ConvShape& s, const float* dy, const float* weight, float* dx) {
-        conv_.pack(s.in, s.out, [=](int o, int c, int i) { return weight[(size_t(c) * s.in + o) * 9 + 8 - i]; }, nullptr);
-        run(s, s.out, s.in, dy, dx);
+        const int kh = s.window.kh, kw = s.window.kw, size = kh * kw;
+        const auto turned = [=](int c, int o, int i) { return weight[(size_t(o) * s.in + c) * size + size - 1 - i]; };
+        if (s.winograd()) winograd_.pack(s.in, s.out, turned, nullptr);
+        else {
+            std::vector<float> copy(size_t(s.in) * s.out * size), none(s.in, 0.f);
+            for (int c = 0; c < s.in; c++)
+                for (int o = 0; o < s.out; o++)
+                    for (int i = 0; i < size; i++) copy[(size_t(c) * s.out + o) * size + i] = turned(c, o, i);
+            direct_.pack(s.in, s.out, padded(s.out), {kh, kw, 1, 1, 0, 0}, copy.data(), none.data());
+        }
+        each_group(s, [&](int first, int count) {
+            Images from = load_gradient(s, dy, first, count);
+            if (!s.winograd()) from = spread(s, from);
+            convolve(s, from, s.in, s.h, s.w, dx + int64_t(first) * s.in * s.h * s.w);
+        });
     }
 
-    // dweight (out, in, 3, 3) and dbias (out,)
+    // dweight (out, in, kh, kw) and dbias (out,)
     void weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dweight, float* dbias) {
-        const int in = padded(s.in), out = padded(s.out);
-        float* sums = sums_.need(size_t(PLACES) * s.out * in);
-        std::vector<double> bias(out, 0.);
-        zeros_.assign(std::max(in, out), 0.f);
-        bool first = true;
-        for (int n = 0; n < s.n; n += s.together()) {
-            const int some = std::min(s.together(), s.n - n);
-            const Images a = load_planes(s, x, s.in, n, some, x_), b = load_planes(s, dy, s.out, n, some, y_);
-            const Tiling tiles(some, s.h, s.w);
-            for (int t = 0; t < tiles.count(); t += TILES) {
-                multiply(a, b, tiles, t, std::min(TILES, tiles.count() - t), s.out, sums, first);
-                first = false;
-            }
-            add_pixels(b, bias);
-        }
-        to_weights(s, sums, dweight);
+        std::vector<double> bias(padded(s.out), 0.);
+        zeros_.assign(padded(std::max(s.in, s.out)), 0.f);
+        bool fresh = true;
+        each_group(s, [&](int first, int count) {
+            const Images from = load_planes(x, first, {nullptr, count, s.h, s.w, s.in, s.in_stride()}, x_);
+            const Images gradient = load_gradient(s, dy, first, count);
+            if (s.winograd()) add_tiles(s, from, gradient, fresh);
+            else add_runs(s, framed(from, s.window.ph, s.window.pw, frame_), gradient, fresh);
+            add_pixels(gradient, bias);
+            fresh = false;
+        });
+        if (s.winograd()) places_to_weights(s, dweight);
+        else runs_to_weights(s, dweight);
         for (int o = 0; o < s.out; o++) dbias[o] = float(bias[o]);
     }
 
   private:
     static constexpr int TILES = 192;  // tiles multiplied together
     static constexpr int SKEW = 80;    // as in WinogradConv
+    static constexpr int PARTS = 16;   // the images' sums are made in so many parts, whatever the number of threads
 
-    WinogradConv conv_;
-    Buffer x_, y_, places_x_, places_y_, sums_;
+    WinogradConv winograd_;
+    DirectConv direct_;
+    Buffer x_, y_, dy_, frame_, places_x_, places_y_, sums_;
     std::vector<float> zeros_;
 
-    static Images load_planes(const ConvShape& s, const float* planes, int channels, int first, int count, Buffer& buffer) {
-        Images images = s.images(count, channels);
+    template <class Work>
+    static void each_group(const ConvShape& s, const Work& work) {
+        for (int n = 0; n < s.n; n += s.together()) work(n, std::min(s.together(), s.n - n));
+    }
+    static Images load_planes(const float* planes, int first, Images images, Buffer& buffer) {
         images.data = buffer.need(images.size());
-        from_planes(planes + int64_t(first) * channels * s.area(), images);
+        from_planes(planes + int64_t(first) * images.channels * images.h * images.w, images);
         return images;
     }
-
-    void run(const ConvShape& s, int in, int out, const float* x, float* y) {
-        for (int n = 0; n < s.n; n += s.together()) {
-            const int some = std::min(s.together(), s.n - n);
-            const Images from = load_planes(s, x, in, n, some, x_);
-            Images to = s.images(some, out);
-            to.data = y_.need(to.size());
-            conv_.run(from, to, Fused{});
-            to_planes(to, y + int64_t(n) * out * s.area());
-        }
+    Images load_gradient(const ConvShape& s, const float* dy, int first, int count) {
+        return load_planes(dy, first, {nullptr, count, s.out_h(), s.out_w(), s.out, padded(s.out)}, dy_);
     }
 
-    // sums[place][out][in] += the products of `count` tiles from `first_tile` on
-    void multiply(const Images& x, const Images& dy, const Tiling& tiles, int first_tile, int count, int rows, float* sums,
-                  bool first) {
+    // With whichever convolution was packed last, to planes of (channels, h, w).
+    void convolve(const ConvShape& s, const Images& from, int channels, int h, int w, float* planes) {
+        Images to{nullptr, from.n, h, w, channels, padded(channels)};
+        to.data = y_.need(to.size());
+        if (s.winograd()) winograd_.run(from, to, Fused{});
+        else direct_.run(from, to, Fused{});
+        to_planes(to, planes);
+    }
+
+    // The output's gradient where a convolution of stride 1 without padding gives the input's: pixels `stride` apart,
+    // zeros between and around.
+    Images spread(const ConvShape& s, const Images& dy) {
+        const Window& w = s.window;
+        Images big{nullptr, dy.n, s.h + w.kh - 1, s.w + w.kw - 1, dy.channels, dy.stride};
+        big.data = frame_.need(big.size());
+        std::fill(big.data, big.data + big.size(), 0.f);
+        #pragma omp parallel for collapse(2) schedule(static)
+        for (int n = 0; n < dy.n; n++)
+            for (int i = 0; i < dy.h; i++)
+                for (int j = 0; j < dy.w; j++) {
+                    const int row = i * w.sh + w.kh - 1 - w.ph, column = j * w.sw + w.kw - 1 - w.pw;
+                    if (row >= 0 && row < big.h && column >= 0 && column < big.w)
+                        std::memcpy(big.pixel(n, row, column), dy.pixel(n, i, j), dy.stride * sizeof(float));
+                }
+        return big;
+    }
+
+    // Winograd: sums[place][out][in] += all tiles' products.
+    void add_tiles(const ConvShape& s, const Images& x, const Images& dy, bool fresh) {
+        float* sums = sums_.need(size_t(PLACES) * s.out * x.stride);
+        const Tiling tiles(x.n, x.h, x.w);
+        for (int t = 0; t < tiles.count(); t += TILES)
+            multiply_tiles(x, dy, tiles, t, std::min(TILES, tiles.count() - t), s.out, sums, fresh && t == 0);
+    }
+    void multiply_tiles(const Images& x, const Images& dy, const Tiling& tiles, int first, int count, int rows, float* sums,
+                        bool fresh) {
         const int in = x.stride, out = dy.stride;
         const int64_t place_x = int64_t(TILES) * in + SKEW, place_y = int64_t(TILES) * out + SKEW;
         float* v = places_x_.need(PLACES * place_x);
@@ -154,19 +204,32 @@ class TrainingConv {
         {
             #pragma omp for schedule(static)
             for (int t = 0; t < count; t++) {
-                patch_to_places(x, tiles, first_tile + t, 0, in, zeros_.data(), v + size_t(t) * in, place_x);
-                gradient_to_places(dy, tiles, first_tile + t, m + size_t(t) * out, place_y);
+                patch_to_places(x, tiles, first + t, 0, in, zeros_.data(), v + size_t(t) * in, place_x);
+                gradient_to_places(dy, tiles, first + t, m + size_t(t) * out, place_y);
             }
             #pragma omp for collapse(2) schedule(static)
             for (int k = 0; k < PLACES; k++)
                 for (int p = 0; p < panels.count; p++)
-                    for (int o = 0; o < rows; o += TILE_ROWS) {
-                        const int height = std::min(TILE_ROWS, rows - o);
-                        find_outer_tile(height, panels.vecs_of(p))(
-                            count, m + k * place_y + o, out, v + k * place_x + p * PANEL, in,
-                            sums + (size_t(k) * rows + o) * in + p * PANEL, in, first);
-                    }
+                    outer_product(count, m + k * place_y, out, rows, v + k * place_x + p * PANEL, in, panels.vecs_of(p),
+                                  sums + size_t(k) * rows * in + p * PANEL, in, fresh);
         }
+    }
+    static void places_to_sums_of_kernels(const Vec u[PLACES], Vec g[9]) {
+        Vec half[18];
+        for (int q = 0; q < 6; q++) gather_weights(u + q, 6, half + q, 6);  // 3 x 6
+        for (int r = 0; r < 3; r++) gather_weights(half + r * 6, 1, g + r * 3, 1);
+    }
+    void places_to_weights(const ConvShape& s, float* dweight) const {
+        const int in = padded(s.in);
+        #pragma omp parallel for schedule(static)
+        for (int o = 0; o < s.out; o++)
+            for (int c = 0; c < in; c += LANES) {
+                Vec u[PLACES], g[9];
+                for (int k = 0; k < PLACES; k++) u[k] = load(sums_.get() + (size_t(k) * s.out + o) * in + c);
+                places_to_sums_of_kernels(u, g);
+                for (int l = 0; l < std::min(LANES, s.in - c); l++)
+                    for (int i = 0; i < 9; i++) dweight[(size_t(o) * s.in + c + l) * 9 + i] = g[i][l];
+            }
     }
 
     // M = A e A^T of one tile's output gradient; what sticks out of the image is zero.
@@ -185,6 +248,49 @@ class TrainingConv {
         }
     }
 
+    // Any window: sums[part][row of the kernel][place in the run][out] += run of x times dy, over a part of the images.
+    void add_runs(const ConvShape& s, const Images& x, const Images& dy, bool fresh) {
+        const int run = s.window.kw * x.stride, kh = s.window.kh, parts = std::min(PARTS, run_parts(s));
+        const Panels panels(s.out);
+        const size_t size = size_t(kh) * run * dy.stride;
+        float* sums = sums_.need(parts * size);
+        if (fresh) std::fill(sums, sums + parts * size, 0.f);
+        #pragma omp parallel for collapse(3) schedule(static)
+        for (int part = 0; part < parts; part++)
+            for (int u = 0; u < kh; u++)
+                for (int p = 0; p < panels.count; p++)
+                    for (int n = x.n * part / parts; n < x.n * (part + 1) / parts; n++)
+                        for (int i = 0; i < dy.h; i++)
+                            outer_product(dy.w, x.pixel(n, i * s.window.sh + u, 0), int64_t(s.window.sw) * x.stride, run,
+                                          dy.pixel(n, i, 0) + p * PANEL, dy.stride, panels.vecs_of(p),
+                                          sums + part * size + size_t(u) * run * dy.stride + p * PANEL, dy.stride, false);
+    }
+    // Many parts only where the sums are few: else the rows of the kernel and the panels occupy the threads.
+    static int run_parts(const ConvShape& s) { return s.in * s.out <= 4096 ? PARTS : 1; }
+
+    void runs_to_weights(const ConvShape& s, float* dweight) const {
+        const int kh = s.window.kh, kw = s.window.kw, stride = s.in_stride(), out = padded(s.out), parts = run_parts(s);
+        const size_t size = size_t(kh) * kw * stride * out;
+        #pragma omp parallel for schedule(static)
+        for (int o = 0; o < s.out; o++)
+            for (int c = 0; c < s.in; c++)
+                for (int u = 0; u < kh; u++)
+                    for (int v = 0; v < kw; v++) {
+                        double sum = 0;
+                        for (int part = 0; part < parts; part++)
+                            sum += sums_.get()[part * size + (size_t(u * kw + v) * stride + c) * out + o];
+                        dweight[((size_t(o) * s.in + c) * kh + u) * kw + v] = float(sum);
+                    }
+    }
+
+    // sums (rows x vecs) += over k of a[k][row] * b[k][column]
+    static void outer_product(int depth, const float* a, int64_t a_stride, int rows, const float* b, int64_t b_stride,
+                              int vecs, float* sums, int64_t stride, bool fresh) {
+        for (int r = 0; r < rows; r += TILE_ROWS)
+            find_outer_tile(std::min(TILE_ROWS, rows - r), vecs)(depth, a + r, a_stride, b, b_stride, sums + r * stride,
+                                                                 stride, fresh);
+    }
+
     static void add_pixels(const Images& dy, std::vector<double>& sums) {
         const int64_t pixels = int64_t(dy.n) * dy.h * dy.w;
         #pragma omp parallel for schedule(static)
@@ -193,20 +299,6 @@ class TrainingConv {
                 Vec sum{};  // in float over a stretch, in double over all
                 for (const int64_t end = std::min(p + 1024, pixels); p < end; p++) sum += load(dy.data + p * dy.stride + c);
                 for (int l = 0; l < LANES; l++) sums[c + l] += sum[l];
-            }
-    }
-
-    static void to_weights(const ConvShape& s, const float* sums, float* dweight) {
-        const int in = padded(s.in);
-        #pragma omp parallel for schedule(static)
-        for (int o = 0; o < s.out; o++)
-            for (int c = 0; c < in; c += LANES) {
-                Vec u[PLACES], half[18], g[9];
-                for (int k = 0; k < PLACES; k++) u[k] = load(sums + (size_t(k) * s.out + o) * in + c);
-                for (int q = 0; q < 6; q++) gather_weights(u + q, 6, half + q, 6);  // 3 x 6
-                for (int r = 0; r < 3; r++) gather_weights(half + r * 6, 1, g + r * 3, 1);
-                for (int l = 0; l < std::min(LANES, s.in - c); l++)
-                    for (int i = 0; i < 9; i++) dweight[(size_t(o) * s.in + c + l) * 9 + i] = g[i][l];
             }
     }
 };

@@ -35,7 +35,10 @@ Recurrence recurrence(const int64_t* numbers, float* gates, float* h, float* cel
             numbers[4] ? numbers + 5 : nullptr};
 }
 
-ConvShape conv_shape(const int64_t* n) { return {int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4])}; }
+ConvShape conv_shape(const int64_t* n) {
+    return {int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4]),
+            {int(n[6]), int(n[7]), int(n[8]), int(n[9]), int(n[10]), int(n[11])}};
+}
 
 // One for the process: its memory is kept from step to step, and Jittor runs one operator at a time.
 TrainingConv& training_conv() {
@@ -130,7 +133,7 @@ const char* crnn_call_bilstm_grad(const float* const* in, float* const* out, con
     });
 }
 
-// 3x3 convolutions for training; numbers N, in, out, H, W, bias or not. In x, weight, (bias); out y.
+// Convolutions for training; numbers N, in, out, H, W, bias or not, window. In x, weight, (bias); out y.
 const char* crnn_call_conv(const float* const* in, float* const* out, const int64_t* numbers) {
     return call([&] { training_conv().forward(conv_shape(numbers), in[0], in[1], numbers[5] ? in[2] : nullptr, out[0]); });
 }
