@@ -44,6 +44,7 @@ class Run:
     folder: Path
     config: Config
     progress: Progress = field(default_factory=Progress)
+    tensorboard: Any = None
 
     @property
     def checkpoint(self) -> Path:
@@ -69,10 +70,15 @@ class Run:
             arrays |= {f"average/{name}": ops.numpy(value) for name, value in average.average.items()}
         metadata = {"progress": json.dumps(asdict(self.progress)), "config": json.dumps(to_dict(self.config))}
         contiguous = {name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()}
+        wrong = next((name for name, value in contiguous.items() if not np.isfinite(value).all()), None)
+        if wrong is not None:
+            raise UserError(f"{wrong} is not finite at step {self.progress.step}: {self.checkpoint} stays as it was")
         write_bytes(self.checkpoint, save(contiguous, metadata))
 
-    def restore(self, module, optimizer: Optimizer, average: Average | None) -> None:
-        """Sets module, optimiser, averages and progress from the checkpoint and cuts `metrics.jsonl` back to it."""
+    def restore(self, module, optimizer: Optimizer, average: Average | None, writes: bool = True) -> None:
+        """Sets module, optimiser, averages and progress from the checkpoint. Who `writes` in this folder cuts
+        `metrics.jsonl` back to it and removes what a killed writer left half done.
+        """
         if not self.checkpoint.is_file():
             raise UserError(f"--resume: no {self.checkpoint}; start the run without --resume")
         arrays, metadata = read_safetensors(self.checkpoint)
@@ -87,7 +93,10 @@ class Run:
         _fill(optimizer.slots, parts["slots"], self.checkpoint)
         if average is not None:
             _fill(average.average, parts["average"], self.checkpoint)
-        self._cut_metrics()
+        if writes:
+            self._cut_metrics()
+            for left in self.folder.glob(".*.part"):
+                left.unlink(missing_ok=True)
 
     def _adopt(self, metadata: dict[str, str]) -> None:
         try:
@@ -123,11 +132,27 @@ class Run:
                 f"{self.metrics}: cannot be written ({error.strerror}); free space, then --resume"
             ) from error
 
+        if self.tensorboard is not None:
+            for name, value in values.items():
+                self.tensorboard.add_scalar(name, value, self.progress.step)
+
+    def open_tensorboard(self) -> None:
+        """From now on, lines of `metrics.jsonl` go to TensorBoard too. Raises UserError without tensorboardX."""
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise UserError("--tensorboard: pip install tensorboardX, or leave the option out") from error
+        self.tensorboard = SummaryWriter(str(self.folder / "tensorboard"))
+
     def history(self) -> list[dict[str, Any]]:
         """All lines of `metrics.jsonl`."""
         if not self.metrics.exists():
             return []
         return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+
+    def validations(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl` that are validations."""
+        return [line for line in self.history() if "accuracy" in line or "sequence_accuracy" in line]
 
 
 def _fill(own: dict, arrays: dict[str, np.ndarray], path: Path) -> None:

@@ -40,12 +40,18 @@ class Stack(nn.Module):
         if isinstance(layer, layers.Activation):
             return getattr(ops, layer.kind)(x), sizes
         if isinstance(layer, layers.MaxPool):
-            if layer.padding[1] and sizes is not None:
-                x = _fill(x, sizes, LOWEST)
-            return ops.max_pool(x, layer.kernel, layer.stride, layer.padding), _behind((layer,), sizes)
+            return self._pooled(layer, x, sizes), _behind((layer,), sizes)
         if isinstance(layer, layers.Conv) and layer.kernel[1] > 1 and sizes is not None:
             x = _fill(x, sizes, 0.0)
         return module(x), _behind((layer,), sizes)
+
+
+    @staticmethod
+    def _pooled(layer, x, sizes):
+        if not layer.padding[1] or sizes is None:
+            return ops.max_pool(x, layer.kernel, layer.stride, layer.padding)
+        x = ops.max_pool(_fill(x, sizes, LOWEST), layer.kernel, layer.stride, layer.padding)
+        return _fill(x, _behind((layer,), sizes), 0.0)  # LOWEST would spoil the statistics of a norm that follows
 
 
 class ResidualUnit(nn.Module):

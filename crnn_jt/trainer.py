@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from crnn_jt.backend import ops, ranks
 from crnn_jt.checkpoint import Run
 from crnn_jt.decoding.ctc import Reading, feasible, pad
 from crnn_jt.evaluation import evaluate
+from crnn_jt.interruption import Interruption
 from crnn_jt.optimizers import Average, Optimizer, learning_rate
 from crnn_jt.recognizer import Recognizer
 from crnn_jt.weights import Weights, save_weights
@@ -25,6 +27,7 @@ from data_tools.errors import UserError
 from data_tools.loader import Batch, Loader
 
 logger = logging.getLogger(__name__)
+REMEDY = "lower train.learning_rate or set train.clip, then --resume from the checkpoint before it"
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Trainer:
         self.optimizer = Optimizer(self.spec, backend.parameters(recognizer))
         self.average = Average(self.spec.ema, backend.tensors(recognizer)) if self.spec.ema else None
         self.saved_at = -1
+        self.interruption = Interruption()
+        backend.precision(self.spec.precision)  # refused before anything is written
 
     @property
     def progress(self):
@@ -52,22 +57,33 @@ class Trainer:
 
     def resume(self) -> None:
         """Goes on from the run folder's checkpoint."""
-        self.run_folder.restore(self.recognizer, self.optimizer, self.average)
+        self.run_folder.restore(self.recognizer, self.optimizer, self.average, writes=ranks.rank == 0)
         self.saved_at = self.progress.step
 
     def run(self) -> dict[str, float]:
         """Trains to the end; returns the last validation. Interrupted, it leaves a checkpoint and raises again."""
         ranks.start(self.recognizer)
         try:
-            with self._bar() as bar:
+            with self.interruption, self._bar() as bar:
+                self._catch_up()
                 self._loop(bar)
         except (KeyboardInterrupt, UserError):
-            self._checkpoint()
+            if self.interruption.whole:
+                self._checkpoint()
             raise
+        finally:
+            self.train_loader.close()
+            self.val_loader.close()
         self._checkpoint()
-        self.train_loader.close()
-        history = [line for line in self.run_folder.history() if "accuracy" in line]
-        return history[-1] if history else {}
+        validations = self.run_folder.validations()
+        return validations[-1] if validations else {}
+
+    def _catch_up(self) -> None:
+        """Validates where the run was interrupted in the validation that belongs to the checkpoint's step."""
+        due = self.progress.step and (self.progress.step % self.spec.validate_every == 0 or self._fraction() >= 1)
+        if due and all(line["step"] != self.progress.step for line in self.run_folder.validations()):
+            self._validate()
+            self._checkpoint(again=True)
 
     def _bar(self) -> tqdm:
         total = None if self.limits.minutes else self.spec.steps
@@ -83,12 +99,13 @@ class Trainer:
         self.recognizer.train()
         before = time.monotonic()
         for batch in self._batches():
-            self._step(batch)
-            now = time.monotonic()
-            self.progress.seconds += now - before
-            before = now
-            bar.update()
-            self._report(bar, len(batch.texts))
+            with self.interruption.held():  # a checkpoint must not fall between a step and its line in the log
+                self._step(batch)
+                now = time.monotonic()
+                self.progress.seconds += now - before
+                before = now
+                bar.update()
+                self._report(bar, len(batch.texts))
             ended = self._fraction() >= 1
             if self.progress.step % self.spec.validate_every == 0 or ended:
                 self._validate()
@@ -107,12 +124,17 @@ class Trainer:
 
     def _step(self, batch: Batch) -> None:
         rate = learning_rate(self.spec, self.progress.step, self._fraction())
-        backend.seed(self.spec.seed * 1_000_003 + self.progress.step)
+        backend.seed((self.spec.seed * 1_000_003 + self.progress.step) % 2**31)
         images, widths, targets, sizes = self._targets(batch)
         self.progress.step += 1
         self.progress.seen += len(batch.texts) * ranks.count
-        if not len(images):
-            return
+        if len(images):
+            loss = self._update(images, widths, targets, sizes, rate)
+            self.progress.window_loss += loss * len(images)
+            self.progress.window_samples += len(images)
+
+    def _update(self, images, widths, targets, sizes, rate: float) -> float:
+        """One optimiser step; returns the loss. Raises UserError where it is no number."""
         with backend.precision(self.spec.precision):
             logits, lengths = self.recognizer(ops.array(images), widths, targets)
             loss = self.recognizer.generator.loss(logits, targets, sizes, lengths)
@@ -121,8 +143,10 @@ class Trainer:
         if self.average is not None:
             self.average.update(self.progress.step)
         backend.synchronize()
-        self.progress.window_loss += float(ops.numpy(loss).sum()) * len(images)
-        self.progress.window_samples += len(images)
+        value = float(ops.numpy(loss).sum())
+        if not np.isfinite(value):
+            raise UserError(f"the loss is {value} at step {self.progress.step}; {REMEDY}")
+        return value
 
     def _targets(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Images, widths, targets (N, S), their lengths; what the generator cannot emit is counted and left out."""
@@ -145,8 +169,6 @@ class Trainer:
             return
         loss = progress.window_loss / progress.window_samples
         progress.window_loss, progress.window_samples = 0.0, 0
-        if not np.isfinite(loss):
-            raise UserError(f"the loss is {loss} at step {progress.step}; lower train.learning_rate or set train.clip")
         rate = bar.format_dict["rate"] or 0.0
         left = f", {self.limits.minutes - progress.seconds / 60:.0f} min left" if self.limits.minutes else ""
         bar.set_postfix_str(f"loss {loss:.3f}, {rate * batch_size * ranks.count:.0f} images/s{left}")
@@ -158,15 +180,8 @@ class Trainer:
         """The whole validation set with the averaged weights; keeps the best and the last of them."""
         if ranks.rank:
             return
-        own = backend.state(self.recognizer)
-        if self.average is not None:
-            backend.load_state(self.recognizer, {k: ops.numpy(v) for k, v in self.average.average.items()})
-        arrays = backend.state(self.recognizer)
-        self.recognizer.eval()
-        with backend.no_grad():
+        with self._averaged() as arrays, backend.no_grad():
             scores, examples = evaluate(self.val_loader, self._readings, self.recognizer.tokenizer)
-        backend.load_state(self.recognizer, own)
-        self.recognizer.train()
         self.run_folder.log(**scores)
         for line in examples[:5]:
             logger.info("%s", line)
@@ -174,6 +189,23 @@ class Trainer:
         tqdm.write(f"step {self.progress.step}: {_summary(scores)}", file=sys.stderr)
         self._keep(arrays, scores, accuracy)
         plot_curves(self.run_folder.history(), self.run_folder.folder / "curves.png")
+
+    @contextmanager
+    def _averaged(self) -> Iterator[dict[str, np.ndarray]]:
+        """The recogniser in eval mode with the averaged weights, which it yields; its own come back at the end."""
+        own = backend.state(self.recognizer)
+        arrays = own
+        if self.average is not None:
+            arrays = {name: ops.numpy(value) for name, value in self.average.average.items()}
+        try:
+            with self.interruption.held():
+                backend.load_state(self.recognizer, arrays)
+                self.recognizer.eval()
+            yield arrays
+        finally:
+            with self.interruption.held():
+                backend.load_state(self.recognizer, own)
+                self.recognizer.train()
 
     def _readings(self, images: np.ndarray, widths: np.ndarray) -> list[Reading]:
         return self.recognizer.generator.decode(*self.recognizer.log_probs(images, widths))
@@ -186,8 +218,8 @@ class Trainer:
             self.progress.best = accuracy
             save_weights(self.run_folder.folder / "best.safetensors", weights)
 
-    def _checkpoint(self) -> None:
-        if ranks.rank == 0 and self.progress.step != self.saved_at:
+    def _checkpoint(self, again: bool = False) -> None:
+        if ranks.rank == 0 and (again or self.progress.step != self.saved_at):
             self.run_folder.save(self.recognizer, self.optimizer, self.average)
             self.saved_at = self.progress.step
 

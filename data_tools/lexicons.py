@@ -37,17 +37,20 @@ def read_lexicon(path: str | Path) -> list[str]:
 
     Raises UserError where it cannot be read or holds no word.
     """
-    path = Path(path)
-    if path.suffix == ".dic":
-        words = read_dictionary(str(path))
-    elif path.is_file() and path.suffix in (".txt", ".gz", ".lst", "") and path.name != "gt.txt":
-        words = _lines(path)
-    else:
-        words = labels(open_reader(path))
-    lexicon = normalised(words)
+    lexicon = normalised(read_words(path))
     if not lexicon:
         raise UserError(f"{path}: holds no word with a letter a-z or digit; name another list")
     return lexicon
+
+
+def read_words(path: str | Path) -> list[str]:
+    """The words of such a file or data set as they stand there. Raises UserError where it cannot be read."""
+    path = Path(path)
+    if path.suffix == ".dic":
+        return list(read_dictionary(str(path)))
+    if path.is_file() and path.suffix in (".txt", ".gz", ".lst", "") and path.name != "gt.txt":
+        return [line.strip() for line in _lines(path)]
+    return labels(open_reader(path))
 
 
 def labels(reader: Reader) -> list[str]:

@@ -11,7 +11,6 @@ curves.png; --resume continues exactly where the checkpoint stands.
 from __future__ import annotations
 
 import logging
-import signal
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -46,9 +45,8 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> None:
-    """Builds everything the options name and trains; a SIGTERM ends it as Ctrl-C does, with a checkpoint."""
+    """Builds everything the options name and trains; Ctrl-C and SIGTERM end it with a checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = configure(args)
     if args.device not in ("cpu", "cuda"):
         raise UserError(f"--device {args.device}: it takes cpu or cuda")
@@ -138,6 +136,8 @@ def assemble(args, folder, train, val, recipe: str):
         trainer.resume()
     elif ranks.rank == 0:
         folder.create()
+    if args.tensorboard and ranks.rank == 0:
+        folder.open_tensorboard()
     return trainer
 
 

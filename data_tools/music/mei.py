@@ -12,6 +12,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from data_tools.music.notation import (
+    ACCIDENTALS,
     ALTERS,
     VALUES,
     Accidentals,
@@ -311,10 +312,11 @@ _HEAD = (
 _TAIL = "</section></score></mdiv></body></music></mei>\n"
 
 
-def write(events: Sequence[Event]) -> str:
+def write(events: Sequence[Event], sounding: bool = False) -> str:
     """Events -> MEI 4; `parse(write(events))` gives them back.
 
-    Signatures before the first note make the staff's definition; ties that the notes do not bear out are left out.
+    Signatures before the first note make the staff's definition; of two in a row the last one counts. `sounding` adds
+    what undrawn accidentals sound like, which verovio wants for MIDI.
     """
     start = next((i for i, event in enumerate(events) if not isinstance(event, Clef | Key | Meter)), len(events))
     head, body = events[:start], events[start:]
@@ -322,7 +324,7 @@ def write(events: Sequence[Event]) -> str:
     clef = _clef_attributes(last[Clef], "clef.") if Clef in last else ""
     rest = "".join(_signature(last[kind]) for kind in (Key, Meter) if kind in last)
     staff = f'<staffGrp><staffDef n="1" lines="5"{clef}/></staffGrp>'
-    return f"{_HEAD}<scoreDef{rest}>{staff}</scoreDef>\n<section>{_measures(body)}{_TAIL}"
+    return f"{_HEAD}<scoreDef{rest}>{staff}</scoreDef>\n<section>{_measures(body, sounding)}{_TAIL}"
 
 
 def _signature(event: Key | Meter) -> str:
@@ -340,8 +342,8 @@ def _clef_attributes(clef: Clef, prefix: str = "") -> str:
     return f' {prefix}shape="{clef.shape}" {prefix}line="{clef.line}"'
 
 
-def _measures(events: Iterable[Event]) -> str:
-    writer = _MeasureWriter()
+def _measures(events: Iterable[Event], sounding: bool) -> str:
+    writer = _MeasureWriter(sounding)
     for event in events:
         writer.add(event)
     writer.close("invis")
@@ -349,7 +351,8 @@ def _measures(events: Iterable[Event]) -> str:
 
 
 class _MeasureWriter:
-    def __init__(self) -> None:
+    def __init__(self, sounding: bool) -> None:
+        self.sounding = sounding
         self.parts: list[str] = []
         self.layer: list[str] = []
         self.changes: dict[type, str] = {}
@@ -389,7 +392,10 @@ class _MeasureWriter:
         tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get((self.tied, note.tied), "")
         text = f' oct="{note.octave}" pname="{note.step.lower()}"'
         text += ' grace="acc"' * note.grace + (f' tie="{tie}"' if tie else "")
-        return f'{text}><accid accid="{_ACCID_TEXT[note.accidental]}"/></note>' if note.accidental else f"{text}/>"
+        if note.accidental:
+            return f'{text}><accid accid="{_ACCID_TEXT[note.accidental]}"/></note>'
+        heard = f' accid.ges="{_ACCID_TEXT[ACCIDENTALS[note.alter]]}"' if self.sounding and note.alter else ""
+        return f"{text}{heard}/>"
 
     def close(self, right: str) -> None:
         """Ends the measure; a beam that is still open ends with it."""

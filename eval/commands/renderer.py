@@ -69,8 +69,8 @@ def _train_all(args, names: list[str]) -> tuple[list, list[str]]:
     from crnn_jt.commands.train import configure
     from eval.sets import find
 
+    given = _as_for_train(args)
     sets, problems = find(args.root, args.sets.split(",") if args.sets else None)
-    given = Namespace(**vars(args), learning_rate=None, train=[], val=[], resume=False)
     config = configure(given)
     config = replace(config, train=replace(config.train, validate_every=config.train.steps))
     outcomes = []
@@ -80,3 +80,14 @@ def _train_all(args, names: list[str]) -> tuple[list, list[str]]:
         except UserError as error:
             problems.append(f"{name}: {error}")
     return outcomes, problems
+
+
+def _as_for_train(args) -> Namespace:
+    """`crnn_jt train`'s options: as given here, else as they are there."""
+    from jsonargparse import ArgumentParser
+
+    from crnn_jt.commands import train as training
+
+    parser = ArgumentParser()
+    training.add_arguments(parser)
+    return Namespace(**{**vars(parser.get_defaults()), **vars(args)})
