@@ -79,6 +79,7 @@ class _Processes:
 
     def __init__(self, task: Callable[..., Any], workers: int):
         payload = pickle.dumps(task, protocol=5)
+        _take_back_child_signal()
         self._children: dict[Connection, subprocess.Popen] = dict(_spawn() for _ in range(workers))
         self.close = weakref.finalize(self, _end, self._children, os.getpid())
         self._waiting = dict.fromkeys(self._children, 0)
@@ -143,6 +144,16 @@ class _Processes:
         except subprocess.TimeoutExpired:
             return "its connection"
         return f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"
+
+
+def _take_back_child_signal() -> None:
+    """Puts Python's own handling of SIGCHLD back in place.
+
+    A library may have put a C handler there that ends this process when a child is killed, as Jittor does, before it
+    could say which worker died or save anything.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
 
 
 def _spawn() -> tuple[Connection, subprocess.Popen]:

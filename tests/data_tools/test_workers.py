@@ -83,6 +83,27 @@ def test_a_worker_that_is_killed_is_one_line_and_the_next_run_starts_afresh(pool
     assert [number for number, _ in pool.run([(5,)])] == [5]
 
 
+HANDLED = """
+    import ctypes, signal
+    from data_tools.errors import UserError
+    from data_tools.workers import Pool
+    from tests.data_tools.test_workers import Task
+    libc = ctypes.CDLL(None)
+    libc.signal(signal.SIGCHLD, ctypes.cast(libc._exit, ctypes.c_void_p))
+    try:
+        list(Pool(Task(), 2).run([(1,), (-3,), (2,)]))
+    except UserError as error:
+        print(error)
+"""
+
+
+def test_a_library_that_ends_the_process_with_its_child_does_not_have_its_way():
+    """Jittor puts such a handler there; a run would be lost without a word of which worker died."""
+    command = [sys.executable, "-c", textwrap.dedent(HANDLED)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0 and "signal 9" in ended.stdout
+
+
 def test_a_task_that_cannot_be_unpickled_says_why():
     with pytest.raises(ValueError, match="not a number"):
         list(Pool(Stubborn(), 1).run([(1,)]))
