@@ -65,18 +65,14 @@ def measure(words: Sequence[str], images: Images, size: int, deltas: Sequence[in
     """Rows of one lexicon size: search, delta (None: exact), build_s, ms_a_word (median), accuracy, …"""
     lexicon_words = lexicon_of(words, images.truths, size, seed)
     for name, (method, compiled) in SEARCHES.items():
+        served = [delta for delta in deltas if delta is not None or method in ("trie", "brute")]
+        if not served:
+            continue
         lexicon, build = timed(Lexicon, lexicon_words, CHARACTERS, compiled)
-        for delta in deltas:
-            if delta is None and method not in ("trie", "brute"):
-                continue
-            _, first = timed(_one, lexicon, images, 0, delta, method)  # builds the index
-            yield {
-                "search": name,
-                "size": size,
-                "delta": delta,
-                "build_s": round(build + first, 4),
-                **_figures(lexicon, images, delta, method),
-            }
+        _, first = timed(_one, lexicon, images, 0, served[-1], method)  # builds the index
+        for delta in served:
+            case = {"search": name, "size": size, "delta": delta, "build_s": round(build + first, 4)}
+            yield case | _figures(lexicon, images, delta, method)
 
 
 def _one(lexicon: Lexicon, images: Images, image: int, delta: int | None, method: str) -> LexiconReading:

@@ -80,7 +80,7 @@ def _line(row: dict) -> str:
     return (
         f"{row['size']:>7} words  {delta:<7}  {row['search']:<10}  {row['ms_a_word']:>9.3f} ms/word"
         f"  slowest {row['ms_slowest']:>9.3f}  accuracy {row['accuracy']:5.1f}  fallbacks {row['fallbacks']:5.1f}"
-        f"  build {row['build_s']:.3f} s"
+        f"  build {row['build_s']:.3f} s  ({row['images']} images)"
     )
 
 
