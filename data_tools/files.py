@@ -31,7 +31,8 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free space or name another place") from error
+        why = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({why}); free space or name another place") from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -28,8 +28,10 @@ _PER_FOLDER = 500
 
 @dataclass(frozen=True)
 class Row:
-    """Samples a second of one way with one number of workers: median, least and greatest of the passes; the first pass
-    after the files were put out of memory; seconds to open."""
+    """Samples a second of one way with one number of workers: median, least and greatest of the passes; `cold`: the first
+    pass after the files were put out of memory. `cpu_us`: processor microseconds a sample where this process alone does
+    the work (0 workers), which other work on the machine does not stretch as it does the clock.
+    """
 
     way: str
     workers: int
@@ -37,6 +39,7 @@ class Row:
     least: float
     greatest: float
     cold: float | None
+    cpu_us: float | None
     open_s: float
 
 
@@ -74,7 +77,7 @@ def write_mjsynth(reader: Reader, folder: Path) -> None:
 def measure(ways: dict[str, Callable[[], Reader]], folder: Path, workers: Iterable[int], passes: int) -> Iterator[Row]:
     """Times every way with every number of workers; passes of the ways alternate, so that a busy spell hits all."""
     for number in workers:
-        cold, rates, opened, loaders = {}, {way: [] for way in ways}, {}, {}
+        cold, timed, opened, loaders = {}, {way: [] for way in ways}, {}, {}
         for way, make in ways.items():
             begin = time.perf_counter()
             reader = make()
@@ -84,21 +87,24 @@ def measure(ways: dict[str, Callable[[], Reader]], folder: Path, workers: Iterab
         for way, loader in loaders.items():
             if way != "rendered":
                 forget(folder)
-                cold[way] = _rate(loader, 0)
+                cold[way] = _pass(loader, 0)[0]
         for turn in range(passes):
             for way, loader in loaders.items():
-                rates[way].append(_rate(loader, turn + 1))
+                timed[way].append(_pass(loader, turn + 1))
         for way, loader in loaders.items():
             loader.close()
-            middle = statistics.median(rates[way])
-            yield Row(way, number, middle, min(rates[way]), max(rates[way]), cold.get(way), opened[way])
+            rates, costs = zip(*timed[way])
+            cost = None if number else 1e6 * statistics.median(costs)
+            middle = statistics.median(rates)
+            yield Row(way, number, middle, min(rates), max(rates), cold.get(way), cost, opened[way])
 
 
-def _rate(loader: Loader, epoch: int) -> float:
-    begin, seen = time.perf_counter(), 0
+def _pass(loader: Loader, epoch: int) -> tuple[float, float]:
+    """Samples a second by the clock, and processor seconds of this process a sample, of one epoch."""
+    begin, busy, seen = time.perf_counter(), time.process_time(), 0
     for batch in loader.batches(epoch):
         seen += len(batch.texts)
-    return seen / (time.perf_counter() - begin)
+    return seen / (time.perf_counter() - begin), (time.process_time() - busy) / seen
 
 
 def forget(folder: Path) -> None:

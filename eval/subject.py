@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from crnn_jt.decoding import ctc
+from crnn_jt.decoding.language_model import CharacterLM
 from crnn_jt.reading import SequenceReader, by_width
 from data_tools.errors import UserError
 from data_tools.transforms import normalise
@@ -16,11 +19,23 @@ PAIRS = 256
 """Words that a decoder scores at once; always so many, since Jittor compiles for each new shape."""
 
 
+@dataclass(frozen=True)
+class Beam:
+    """Prefix beam search for the lexicon-free readings: `weight` of a character model trained on `words` (0: none)."""
+
+    width: int
+    weight: float = 0.0
+    words: Sequence[str] = ()
+
+
 class Loaded:
     """Wraps what `crnn_jt.load` gives. Decoders have no per-step probabilities and score words instead."""
 
-    def __init__(self, reader: SequenceReader):
+    def __init__(self, reader: SequenceReader, beam: Beam | None = None):
         self.reader, self.symbols = reader, reader.tokenizer.symbols
+        self.beam, self.model = beam, None
+        if beam is not None and beam.weight:
+            self.model = CharacterLM(beam.words, self.symbols)
 
     def read(self, images: list[Image.Image]) -> list[Read]:
         """As `Subject.read`."""
@@ -30,6 +45,8 @@ class Loaded:
             log_probs, lengths = self.reader.log_probs(batch)
             for i, reading in enumerate(generator.decode(log_probs, lengths)):
                 steps = log_probs[: lengths[i], i] if generator.aligned else None
+                if self.beam is not None and steps is not None:
+                    reading = ctc.beam_search(steps, self.beam.width, self.model, self.beam.weight, self.beam.weight)[0]
                 found[rows[i]] = Read(self.reader.tokenizer.decode(reading.indices), reading.confidence, steps)
         return found
 
@@ -81,11 +98,11 @@ class Loaded:
             return np.asarray(self.reader.recognizer.generator.score(seq, lengths[places], encoded))[: len(words)]
 
 
-def load(weights: str) -> Loaded:
+def load(weights: str, beam: Beam | None = None) -> Loaded:
     """The recogniser of that name or file. Raises UserError, also for one that does not read characters."""
     from crnn_jt.reading import load as load_reader
 
     reader = load_reader(weights)
     if reader.tokenizer.separator:
         raise UserError(f"--weights {weights}: reads symbols of a vocabulary, not words; use python -m omr test")
-    return Loaded(reader)
+    return Loaded(reader, beam)

@@ -41,9 +41,8 @@ class BiLSTM(torch.nn.LSTM):
 
 
 def _array(values: np.ndarray) -> torch.Tensor:
-    values = np.ascontiguousarray(values)
-    kind = torch.float32 if values.dtype.kind == "f" else torch.int64
-    return torch.from_numpy(values).to(_device, kind)
+    kind = torch.float32 if np.asarray(values).dtype.kind == "f" else torch.int64
+    return torch.tensor(np.ascontiguousarray(values), dtype=kind, device=_device)  # a copy, as on Jittor
 
 
 def _ctc_loss(log_probs, targets: np.ndarray, lengths: np.ndarray, target_lengths: np.ndarray):

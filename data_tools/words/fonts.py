@@ -61,6 +61,7 @@ class Font:
         size = round(100 * CAPITAL_HEIGHT / height) if height > 0 else 36
         self._face = ImageFont.truetype(path, min(max(size, 20), 72))
         self._glyphs: dict[str, Glyph | None] = {}
+        self._cases: dict[str, str] = {}
         self._missing = self._draw(_NEVER_DRAWN)
         self.name = " ".join(filter(None, probe.getname()))
 
@@ -90,11 +91,13 @@ class Font:
 
     def has(self, text: str) -> bool:
         """Whether every character of `text` can be drawn."""
-        return all(self.glyph(character) is not None for character in text)
+        return None not in map(self.glyph, text)
 
     def as_drawn(self, text: str) -> str:
         """`text` with lower case turned to capitals where this font draws the very same glyph for both."""
-        return "".join(map(self._case_drawn, text))
+        for character in set(text).difference(self._cases):
+            self._cases[character] = self._case_drawn(character)
+        return "".join(map(self._cases.__getitem__, text))
 
     def _case_drawn(self, character: str) -> str:
         upper = character.upper()

@@ -189,7 +189,7 @@ class Pose:
 
     def _mesh(self, back: np.ndarray, low: np.ndarray, size: tuple[int, int], width: float, height: float):
         """Pillow's mesh: upright strips of the picture with the four corners each has on the flat line."""
-        edges = np.linspace(0, size[0], min(14, size[0]) + 1).round()
+        edges = np.linspace(0, size[0], min(11, size[0]) + 1).round()
         ends = [np.stack([edges, np.full(len(edges), y)], axis=1) + low for y in (0.0, float(size[1]))]
         top, bottom = (self._bend_back(_apply(back, end), width, height) for end in ends)
         quads = np.concatenate([top[:-1], bottom[:-1], bottom[1:], top[1:]], axis=1).tolist()
@@ -238,12 +238,15 @@ def _from_rectangle(width: float, height: float, target: list[tuple[float, float
     )
 
 
+_INK = [0] * 97 + [255] * 159
+
+
 def crop_box(mask: np.ndarray, random: Random, recipe: Recipe) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of the picture around the word in `mask`: tight, loose, off centre or clipped."""
-    rows, columns = np.flatnonzero(mask.max(axis=1) > 96), np.flatnonzero(mask.max(axis=0) > 96)
-    if not len(rows):
+    found = Image.fromarray(mask).point(_INK).getbbox()
+    if found is None:
         return 0, 0, mask.shape[1], mask.shape[0]
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    left, top, right, bottom = found
     unit = min(bottom - top, 1.5 * CAPITAL_HEIGHT)
     if random.random() < recipe.crop_tight:
         margins = [random.uniform(-0.01, 0.10) for _ in range(4)]

@@ -4,7 +4,8 @@
 
 The same rendered words are stored in each form in a temporary folder (--root puts it on another disk), then loaded as
 training does: shuffled, decoded, resized to 32 x 100, batched. `warm` is the median of the passes with the files in
-memory, `cold` the first pass after the system was asked to forget them.
+memory, `cold` the first pass after the system was asked to forget them, `CPU us` the processor time of a sample, which
+says more than the clock where others are busy on the machine.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ def _numbers(text: str) -> list[int]:
 
 def _print_row(row, first: bool) -> None:
     if first:
-        print(f"{'way':<20} {'workers':>7} {'warm/s':>8} {'(least-greatest)':>17} {'cold/s':>8} {'open s':>7}")
+        print(
+            f"{'way':<20} {'workers':>7} {'warm/s':>8} {'(least-greatest)':>17} {'cold/s':>8} {'CPU us':>7} {'open s':>7}"
+        )
     cold = f"{row.cold:8.0f}" if row.cold else f"{'-':>8}"
+    cost = f"{row.cpu_us:7.0f}" if row.cpu_us else f"{'-':>7}"
     spread = f"({row.least:.0f}-{row.greatest:.0f})"
-    print(f"{row.way:<20} {row.workers:>7} {row.warm:8.0f} {spread:>17} {cold} {row.open_s:7.3f}", flush=True)
+    print(f"{row.way:<20} {row.workers:>7} {row.warm:8.0f} {spread:>17} {cold} {cost} {row.open_s:7.3f}", flush=True)

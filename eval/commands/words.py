@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 
 from data_tools.errors import UserError
 from data_tools.files import write_text
-from data_tools.lexicons import SEED
+from data_tools.lexicons import SEED, normalised
+from data_tools.words.wordlist import load_words
 from eval import protocols, table
 from eval.sets import DICTIONARY, TestSet, find
 
@@ -35,6 +37,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("--lexicons", type=str, default=None, help=f"columns (default: {','.join(protocols.COLUMNS)})")
     parser.add_argument("--protocol", type=str, default="paper", help=" or ".join(protocols.PROTOCOLS))
     parser.add_argument("--dictionary", type=str, default=None, help=f"word list for 50k (default: ROOT/{DICTIONARY})")
+    parser.add_argument("--beam", type=int, default=0, help="prefixes of a beam search for `none`; 0: the best path")
+    parser.add_argument("--character-model", type=float, default=0.0, help="its weight in the beam search; 0: none")
     parser.add_argument("--seed", type=int, default=SEED, help="for drawn lexicons; keep it to compare figures")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--html", type=str, default=None, help="write a self-contained page")
@@ -43,13 +47,13 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Evaluates, prints and writes the reports."""
-    from eval.subject import load
+    from eval import subject
     from eval.words import Evaluation
 
     protocol = protocols.get(args.protocol)
     columns, problems = protocols.columns(protocol, args.lexicons)
     sets, unusable = find(args.root, args.sets.split(",") if args.sets else None)
-    evaluation = Evaluation(load(args.weights), protocol, columns, _dictionary(args), args.seed)
+    evaluation = Evaluation(subject.load(args.weights, _beam(args)), protocol, columns, _dictionary(args), args.seed)
     evaluation.problems += problems + unusable
     results = _evaluate(evaluation, sets)
     if not results:
@@ -66,6 +70,18 @@ def run(args) -> int:
     else:
         print(table.text(results, protocol, args.weights, evaluation.problems))
     return 0
+
+
+def _beam(args):
+    """The beam search asked for; its character model learns the word list that ships, not the test's dictionary."""
+    from eval.subject import Beam
+
+    if args.beam < 0 or args.character_model < 0 or (args.character_model and not args.beam):
+        raise UserError("--beam, --character-model: they take 0 or more, and the second needs the first")
+    if not args.beam:
+        return None
+    words = normalised(chain.from_iterable(load_words(None, ""))) if args.character_model else []
+    return Beam(args.beam, args.character_model, words)
 
 
 def _dictionary(args) -> Path | None:

@@ -11,7 +11,7 @@ from tests.eval.conftest import Stand
 
 @pytest.fixture
 def words(monkeypatch, capsys, root):
-    monkeypatch.setattr(eval.subject, "load", lambda weights: Stand())
+    monkeypatch.setattr(eval.subject, "load", lambda weights, beam: Stand())
 
     def command(*options):
         code = main("eval", "", COMMANDS, ["words", "--root", str(root), "--weights", "stand", *map(str, options)])
@@ -65,6 +65,7 @@ def test_broken_sets_do_not_stop_the_others(words, root):
         (("--lexicons", "9k"), "--lexicons 9k"),
         (("--sets", "IC99"), "no such set"),
         (("--seed", "x"), "seed"),
+        (("--character-model", "0.5"), "--beam"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(words, options, said):
