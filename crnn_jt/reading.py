@@ -77,7 +77,7 @@ class SequenceReader:
         """Reads pictures: PIL images, arrays (H, W) or (H, W, 3) of uint8, or paths.
 
         With a lexicon (a `Lexicon`, or words in the model's character set) the likeliest of its words is the answer.
-        `alternatives` asks for so many further readings (CTC models). Raises UserError for a picture that does not open.
+        `alternatives` asks for so many further readings (CTC models). Raises UserError where a picture does not open.
         """
         if lexicon is not None and not isinstance(lexicon, Lexicon):
             lexicon = Lexicon(list(lexicon), self.tokenizer.symbols)

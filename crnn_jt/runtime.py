@@ -22,6 +22,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 from data_tools.errors import UserError
 
 ONEDNN_WHEELS = ("onednn-cpu-gomp", "onednn-devel-cpu-gomp")
@@ -43,6 +45,9 @@ def prepare() -> None:
         place_onednn()
     os.environ.setdefault("cache_name", "crnn_jt")
     os.environ.setdefault("log_silent", "1")
+    # Threads that wait for each other spin this often before they sleep. OpenMP's own default, 300 times as much, lets
+    # the speed fall to a quarter as soon as another program wants a core.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def import_jittor():
@@ -50,6 +55,8 @@ def import_jittor():
     if "jittor" in sys.modules:
         return sys.modules["jittor"]
     prepare()
+    for kind in (np.float32, np.float64):
+        _ = np.finfo(kind).smallest_subnormal  # numpy remembers; later it would warn, as Jittor flushes denormals
     hidden = "torch" not in sys.modules
     if hidden:
         sys.modules["torch"] = None  # Jittor would import it: seconds lost, and two OpenMP runtimes in one process
