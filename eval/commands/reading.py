@@ -63,10 +63,9 @@ def _numbers(text: str) -> list[int]:
 
 def _print_row(row, first: bool) -> None:
     if first:
-        print(
-            f"{'way':<20} {'workers':>7} {'warm/s':>8} {'(least-greatest)':>17} {'cold/s':>8} {'CPU us':>7} {'open s':>7}"
-        )
-    cold = f"{row.cold:8.0f}" if row.cold else f"{'-':>8}"
-    cost = f"{row.cpu_us:7.0f}" if row.cpu_us else f"{'-':>7}"
+        heads = f"{'warm/s':>8} {'(least-greatest)':>17} {'cold/s':>8} {'CPU us':>7} {'open s':>7}"
+        print(f"{'way':<20} {'workers':>7} {heads}")
+    cold, cost = (f"{value:.0f}" if value else "-" for value in (row.cold, row.cpu_us))
     spread = f"({row.least:.0f}-{row.greatest:.0f})"
-    print(f"{row.way:<20} {row.workers:>7} {row.warm:8.0f} {spread:>17} {cold} {cost} {row.open_s:7.3f}", flush=True)
+    figures = f"{row.warm:8.0f} {spread:>17} {cold:>8} {cost:>7} {row.open_s:7.3f}"
+    print(f"{row.way:<20} {row.workers:>7} {figures}", flush=True)
