@@ -62,9 +62,14 @@ def _places(root: Path) -> Iterator[Path]:
     if is_lmdb(root):
         yield root
         return
-    for here, inside, files in os.walk(root):
+    seen = set()
+    for here, inside, files in os.walk(root, followlinks=True):
         inside.sort()
         path = Path(here)
+        if path.resolve() in seen:  # links may lead back
+            inside.clear()
+            continue
+        seen.add(path.resolve())
         yield from (path / name for name in sorted(files) if name.endswith(".lmdb") and is_lmdb(path / name))
         if is_folder(path) or is_lmdb(path) or PICTURES in inside:
             inside.clear()

@@ -123,7 +123,8 @@ class Evaluation:
         result = SetResult(test_set.name, [])
         for batch, images in self._batches(test_set):
             for item, read in zip(batch, self.subject.read(images) if images else []):
-                item.raw, item.confidence, item.log_probs = read.text, read.confidence, read.log_probs
+                item.raw, item.confidence = read.text, read.confidence
+                item.log_probs = read.log_probs if self.columns != ["none"] else None
                 item.reading = alphanumeric(read.text)
             result.items.extend(batch)
         result.items.sort(key=lambda item: item.index)

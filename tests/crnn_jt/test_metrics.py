@@ -52,3 +52,19 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     assert metrics.expected_calibration_error([0.9] * 10, [True] * 9 + [False]) == pytest.approx(0.0, abs=1e-9)
     assert metrics.expected_calibration_error([1.0] * 10, [True] * 5 + [False] * 5) == pytest.approx(50.0)
     assert metrics.expected_calibration_error([], []) == 0.0
+
+
+def test_a_power_makes_an_overconfident_reader_honest():
+    rng = np.random.default_rng(0)
+    chance = rng.random(20000)
+    correct = rng.random(20000) < chance
+    overconfident = chance ** (1 / 3)
+    power = metrics.confidence_power(overconfident, correct)
+    assert power == pytest.approx(3, rel=0.05)
+    assert metrics.expected_calibration_error(overconfident, correct) > 15
+    assert metrics.expected_calibration_error(overconfident**power, correct) < 2
+
+
+def test_nothing_to_learn_from_leaves_the_confidence_as_it_is():
+    assert metrics.confidence_power([], []) == 1.0
+    assert metrics.confidence_power([0.5, 0.9], [True, True]) == 1.0

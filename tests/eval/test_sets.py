@@ -38,6 +38,13 @@ def test_lmdbs_are_sets_however_they_are_nested(tmp_path):
     assert sets.find(tmp_path / "SVTP")[0][0].name == "SVTP"
 
 
+def test_linked_sets_are_found_and_links_that_lead_back_do_no_harm(root, tmp_path_factory):
+    here = tmp_path_factory.mktemp("links")
+    (here / "SVT").symlink_to(root / "SVT")
+    (here / "again").symlink_to(here)
+    assert [test_set.name for test_set in sets.find(here)[0]] == ["SVT"]
+
+
 def test_useless_sets_are_one_line_each_and_the_rest_goes_on(root):
     (root / "IC13" / "image").mkdir(parents=True)
     (root / "IC15").mkdir()
