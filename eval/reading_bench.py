@@ -28,9 +28,10 @@ _PER_FOLDER = 500
 
 @dataclass(frozen=True)
 class Row:
-    """Samples a second of one way with one number of workers: median, least and greatest of the passes; `cold`: the
-    first pass after the files were put out of memory. `cpu_us`: processor microseconds a sample where this process alone
-    does the work (0 workers), which other work on the machine stretches less than the clock.
+    """Samples a second of one way with one number of workers: median, least and greatest of the passes.
+
+    `cold` is the first pass after the files were put out of memory. `cpu_us` are processor microseconds a sample where
+    this process alone does the work (0 workers), which other work on the machine stretches less than the clock.
     """
 
     way: str
