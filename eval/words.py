@@ -169,7 +169,9 @@ class Evaluation:
         if column == "none":
             scores = figures([item.reading for item in items], items)
             right = [item.readable and item.reading == item.truth for item in items]
-            scores["calibration_error"] = metrics.expected_calibration_error([i.confidence for i in items], right)
+            sure = [item.confidence for item in items]
+            scores["calibration_error"] = metrics.expected_calibration_error(sure, right)
+            scores["confidence_power"] = metrics.confidence_power(sure, right)
             return scores
         choices, lexicon = self._choices(column, items, test_set)
         for start in range(0, len(items), BATCH):
