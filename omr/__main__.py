@@ -1,0 +1,14 @@
+"""python -m omr COMMAND: read printed music, train and test its models."""
+
+import sys
+
+from data_tools.cli import Command, main
+
+COMMANDS = {
+    "read": Command("omr.commands.read", "read scans and photos of staves; write MusicXML, MIDI, a picture"),
+    "train": Command("omr.commands.train", "train a model of scores"),
+    "test": Command("omr.commands.test", "measure a model: sequence accuracy, symbol error rate, errors by kind"),
+}
+
+if __name__ == "__main__":
+    sys.exit(main("omr", "Read printed music, one staff or a page of them.", COMMANDS))

@@ -1,0 +1,1 @@
+"""The commands of `python -m omr`: one module each."""

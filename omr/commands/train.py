@@ -1,0 +1,77 @@
+"""Trains a model of scores: `primus` (the Jittor report's), `primus-wide` (any width) or `omr-light` (for CPUs).
+
+  python -m omr train --config omr-light --out runs/first --minutes 120                  scores rendered meanwhile
+  python -m omr train --config primus --train Corpus --split train.txt --val Corpus --val-split test.txt --out runs/p
+  python -m omr train --config omr-light --train scores.lmdb --out runs/l --resume
+
+Training data are PrIMuS folders (with split files; --camera for the distorted pictures) or LMDBs that
+`python -m data_tools scores` writes. Without --train scores are composed, engraved and drawn on the fly, as the
+configuration's `rendered` says, in groups of like width. The run folder is that of `python -m crnn_jt train`.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from pathlib import Path
+
+from crnn_jt.commands import train as shared
+from data_tools.errors import UserError
+from data_tools.grouped import Grouped
+
+VALIDATION_SCORES = 400
+
+
+def add_arguments(parser) -> None:
+    """Adds the command's arguments to a jsonargparse parser."""
+    shared.add_arguments(parser)
+    parser.add_argument("--split", type=str, default=None, help="split file of the training folders")
+    parser.add_argument("--val-split", type=str, default=None, help="split file of the validation folders")
+    parser.add_argument("--camera", action="store_true", help="train on Camera-PrIMuS's distorted pictures")
+    parser.add_argument("--val-camera", action="store_true", help="validate on them")
+
+
+def run(args) -> None:
+    """Builds everything the options name and trains; a SIGTERM ends it as Ctrl-C does, with a checkpoint."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = shared.configure(args)
+    if config.model.labels.vocabulary not in ("semantic", "agnostic"):
+        raise UserError(f"--config {args.config}: reads words, not music; name primus, primus-wide or omr-light")
+    if args.device not in ("cpu", "cuda"):
+        raise UserError(f"--device {args.device}: it takes cpu or cuda")
+    from crnn_jt.checkpoint import Run
+    from omr.reading import frame_of
+
+    frame = config.train.rendered.get("frame") or frame_of(config.model, {})
+    train, val = readers(args, config, frame)
+    what = ", ".join(args.train) or f"rendered: {config.train.rendered}, seed {config.train.seed}"
+    trainer = shared.assemble(args, Run(Path(args.out), config), train, val, what)
+    trainer.info["frame"] = frame
+    trainer.run()
+
+
+def readers(args, config, frame: str) -> tuple:
+    """Training and validation readers, framed as the model wants them."""
+    from omr.commands.test import open_scores
+    from omr.reading import Framed
+
+    encoding, seed = config.model.labels.vocabulary, config.train.seed
+    if args.train:
+        train = Framed(open_scores(args.train, args.split, encoding, args.camera), config.model, frame)
+    else:
+        size = config.train.batch_size
+        endless = _rendered(config, seed, min(config.train.steps, 10**7) * size)
+        train = Grouped(endless, 16 * size, size)
+    if args.val:
+        val = Framed(open_scores(args.val, args.val_split, encoding, args.val_camera), config.model, frame)
+    else:
+        val = _rendered(config, seed + 1_000_003, VALIDATION_SCORES)
+    return train, val
+
+
+def _rendered(config, seed: int, size: int):
+    from dataclasses import replace
+
+    recipe = {**config.train.rendered, "encoding": config.model.labels.vocabulary}
+    return shared.rendered(replace(config, train=replace(config.train, rendered=recipe)), seed, size)
