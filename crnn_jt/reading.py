@@ -22,6 +22,8 @@ from data_tools.transforms import normalise
 
 logger = logging.getLogger(__name__)
 BATCH = 64
+PAIRS = 256
+"""Words that a decoder scores at once; always so many, since Jittor compiles for each new shape."""
 FAST_LEXICON = 2000
 """Above so many words a decoder, which has to score each, takes only those within `DECODER_DELTA` edits."""
 DECODER_DELTA = 3
@@ -112,16 +114,29 @@ class SequenceReader:
                 found[row] = reading
         return found
 
-    def score(self, images: np.ndarray, words: Sequence[str]) -> np.ndarray:
-        """log p(words[n] | image n), (N,), for float32 (N, C, H, W) of one width and a word for each."""
+    def score(self, images: np.ndarray, rows: np.ndarray, words: Sequence[str]) -> np.ndarray:
+        """log p(words[m] | images[rows[m]]), (M,), for float32 (N, C, H, W) of one width; features come once."""
         from crnn_jt import backend
         from crnn_jt.backend import ops
 
-        encoded = [self.tokenizer.encode(word) for word in words]
         with backend.no_grad():
-            widths = np.full(len(images), images.shape[3])
-            sequence, lengths = self.recognizer.sequence(ops.array(images), widths)
-            return self.recognizer.generator.score(sequence, lengths, encoded)
+            sequence, lengths = self.recognizer.sequence(ops.array(images), np.full(len(images), images.shape[3]))
+            refined, lengths = ops.numpy(sequence), np.asarray(lengths)
+            chunks = range(0, len(words), PAIRS)
+            parts = [self._pairs(refined, lengths, rows[i : i + PAIRS], list(words[i : i + PAIRS])) for i in chunks]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def _pairs(self, refined: np.ndarray, lengths: np.ndarray, rows: np.ndarray, words: list[str]) -> np.ndarray:
+        """Scores of at most PAIRS words, filled up to a shape that comes again."""
+        from crnn_jt.backend import ops
+
+        encoded = [self.tokenizer.encode(word) for word in words]
+        longest = max(map(len, encoded))
+        filler = [1] * max(longest, min(-(-longest // 8) * 8, self.spec.labels.max_length))
+        encoded += [filler] * (PAIRS + 1 - len(words))
+        rows = np.concatenate([rows, np.zeros(len(encoded) - len(words), dtype=np.int64)])
+        sequence = ops.array(np.ascontiguousarray(refined[:, rows]))
+        return np.asarray(self.recognizer.generator.score(sequence, lengths[rows], encoded))[: len(words)]
 
     def _read_batch(self, images: np.ndarray, lexicon: Lexicon | None, alternatives: int) -> list[Prediction]:
         log_probs, lengths = self.log_probs(images)
@@ -151,12 +166,7 @@ class SequenceReader:
         if self.recognizer.generator.aligned:
             return lexicon.decode(log_probs, lengths)
         delta = DECODER_DELTA if len(lexicon) > FAST_LEXICON else None
-        return lexicon.choose(texts, lambda rows, words: self._score_chunks(images, rows, words), delta)
-
-    def _score_chunks(self, images: np.ndarray, rows: np.ndarray, words: list[str]) -> np.ndarray:
-        size = 4 * BATCH
-        parts = [self.score(images[rows[i : i + size]], words[i : i + size]) for i in range(0, len(words), size)]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        return lexicon.choose(texts, lambda rows, words: self.score(images, rows, words), delta)
 
 
 def _under_lexicon(prediction: Prediction, choice: LexiconReading) -> Prediction:

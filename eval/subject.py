@@ -15,9 +15,6 @@ from data_tools.errors import UserError
 from data_tools.transforms import normalise
 from eval.words import Read
 
-PAIRS = 256
-"""Words that a decoder scores at once; always so many, since Jittor compiles for each new shape."""
-
 
 @dataclass(frozen=True)
 class Beam:
@@ -57,14 +54,11 @@ class Loaded:
             forms += [[word.capitalize() for word in words], [word.upper() for word in words]]
         scores = np.full((len(forms), len(rows)), -np.inf)
         for members, batch in self._batches(images):
-            sequence, lengths = self._sequence(batch)
             place = np.full(len(images), -1)
             place[members] = np.arange(len(members))
             mine = np.flatnonzero(place[rows] >= 0)
-            for start in range(0, len(mine), PAIRS):
-                part = mine[start : start + PAIRS]
-                for row, form in zip(scores, forms):
-                    row[part] = self._pairs(sequence, lengths, place[rows[part]], [form[i] for i in part])
+            for row, form in zip(scores, forms):
+                row[mine] = self.reader.score(batch, place[rows[mine]], [form[i] for i in mine])
         return scores.max(axis=0)
 
     def _batches(self, images: list[Image.Image]) -> Iterator[tuple[list[int], np.ndarray]]:
@@ -72,30 +66,6 @@ class Loaded:
         pixels = [self.reader.pixels(image) for image in images]
         for rows in by_width([image.shape[2] for image in pixels]):
             yield rows, normalise(np.stack([pixels[row] for row in rows]))
-
-    def _sequence(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Refined vectors (T, N, D) and lengths (N,) of images of one width, computed once for all their words."""
-        from crnn_jt import backend
-        from crnn_jt.backend import ops
-
-        with backend.no_grad():
-            widths = np.full(len(batch), batch.shape[3])
-            sequence, lengths = self.reader.recognizer.sequence(ops.array(batch), widths)
-            return ops.numpy(sequence), np.asarray(lengths)
-
-    def _pairs(self, sequence: np.ndarray, lengths: np.ndarray, places: np.ndarray, words: list[str]) -> np.ndarray:
-        """log p of at most PAIRS words on the images at `places`; filled up to a shape that comes again."""
-        from crnn_jt import backend
-        from crnn_jt.backend import ops
-
-        longest = min(-(-max(map(len, words)) // 8) * 8, self.reader.spec.labels.max_length)
-        filler = self.symbols[0] * max(longest, max(map(len, words)))
-        filled = words + [filler] * (PAIRS + 1 - len(words))
-        places = np.concatenate([places, np.zeros(len(filled) - len(words), dtype=np.int64)])
-        encoded = [self.reader.tokenizer.encode(word) for word in filled]
-        with backend.no_grad():
-            seq = ops.array(np.ascontiguousarray(sequence[:, places]))
-            return np.asarray(self.reader.recognizer.generator.score(seq, lengths[places], encoded))[: len(words)]
 
 
 def load(weights: str, beam: Beam | None = None) -> Loaded:

@@ -15,7 +15,7 @@ from data_tools.sample import CorruptSample, Sample
 from data_tools.words.degrade import camera, screen
 from data_tools.words.face import paint
 from data_tools.words.fonts import CAPITAL_HEIGHT, Font, FontIndex, font_index
-from data_tools.words.lettering import Line, Pose, crop_box, cut, join, set_line
+from data_tools.words.lettering import Line, Pose, crop_box, join, set_line
 from data_tools.words.recipe import Recipe
 from data_tools.words.textures import Textures
 from data_tools.words.wordlist import Writer
@@ -79,7 +79,7 @@ class Studio:
         masks = Pose.draw(random, recipe).warp([alone] if everything is None else [alone, everything])
         box = crop_box(masks[0], random, recipe)
         drawn = random.random() < recipe.graphic
-        picture = paint(cut(masks[-1], box), random, recipe, None if drawn else self._textures)
+        picture = paint(np.asarray(masks[-1].crop(box)), random, recipe, None if drawn else self._textures)
         return Sample((screen if drawn else camera)(picture, random, recipe), text, key)
 
     def _lines(self, font: Font, text: str, random: Random, recipe: Recipe) -> list[tuple[Line, int, int]]:

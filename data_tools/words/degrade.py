@@ -104,7 +104,7 @@ def camera(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
     if not faint and random.random() < recipe.low_resolution * strength * (0.3 if blurred else 1):
         image = lower_resolution(image, random)
     if random.random() < recipe.noise * strength:
-        image = Image.fromarray(np.clip(noise(np.asarray(image, np.float32), random), 0, 255).astype(np.uint8))
+        image = grey(noise(np.asarray(image, np.float32), random))
     return compress(image, random) if random.random() < recipe.jpeg * strength else image
 
 
@@ -116,9 +116,14 @@ def screen(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
     return compress(image, random) if random.random() < recipe.jpeg * recipe.strength else image
 
 
+def grey(picture: np.ndarray) -> Image.Image:
+    """(h, w) float32 as a grey picture, clipped to 0-255."""
+    return Image.fromarray(picture).convert("L")
+
+
 def scaled(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
     """The picture at one of the recipe's heights, never enlarged."""
-    image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    image = grey(picture)
     low, high = recipe.height
     height = round(low * (high / low) ** random.random())
     if height >= image.height:

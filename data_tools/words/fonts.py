@@ -85,9 +85,14 @@ class Font:
             self._glyphs[character] = None if lacking else glyph
         return self._glyphs[character]
 
-    def run(self, text: str) -> Glyph:
-        """A whole word shaped by the font's own kerning, ligatures and joins."""
-        return self._draw(text)
+    def run(self, text: str) -> tuple[np.ndarray, int]:
+        """A whole word shaped by the font's own kerning, ligatures and joins: (h, w) uint8 and its base line's row."""
+        reach = 4 * CAPITAL_HEIGHT
+        width = round(sum(glyph.advance for glyph in map(self.glyph, text) if glyph)) + 2 * reach
+        image = Image.new("L", (width, 2 * reach))
+        ImageDraw.Draw(image).text((reach, reach), text, fill=255, font=self._face, anchor="ls")
+        box = image.getbbox() or (0, 0, 0, 0)
+        return np.asarray(image.crop(box)), reach - box[1]
 
     def has(self, text: str) -> bool:
         """Whether every character of `text` can be drawn."""

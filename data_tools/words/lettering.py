@@ -17,6 +17,9 @@ from PIL import Image
 from data_tools.words.fonts import CAPITAL_HEIGHT, Font
 from data_tools.words.recipe import Recipe
 
+Matrix = tuple[tuple[float, float, float], ...]
+"""A homography, three rows of three."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -37,8 +40,7 @@ def set_line(font: Font, text: str, random: Random, recipe: Recipe) -> Line:
     simple = all(ord(character) < 0x250 for character in text)
     plain = tracking == 0 and not larger and jitter == 0
     if not simple or (plain and random.random() < recipe.shaped):
-        glyph = font.run(text)
-        return Line(glyph.mask, -glyph.top)
+        return Line(*font.run(text))
     return _set_letters(font, text, random, tracking, jitter, larger)
 
 
@@ -127,34 +129,42 @@ class Pose:
                 wave = random.uniform(0.05, 0.22)
         return cls(stretch, shear, angle, corners, arc, wave, random.uniform(0, 2 * math.pi))
 
-    def warp(self, masks: list[np.ndarray]) -> list[np.ndarray]:
-        """The masks (h, w) as seen, all alike: (h', w') uint8."""
+    def warp(self, masks: list[np.ndarray]) -> list[Image.Image]:
+        """The masks (h, w) uint8 as seen: grey pictures, all of one size."""
         height, width = masks[0].shape
         forward = self._plane(width, height)
-        edge = self._bend_forward(_outline(width, height), width, height)
-        seen = _apply(forward, edge)
-        low, high = seen.min(axis=0) - 2, seen.max(axis=0) + 2
-        size = (max(4, math.ceil(high[0] - low[0])), max(4, math.ceil(high[1] - low[1])))
+        (x, right), (y, bottom) = self._seen(forward, width, height)
+        low, size = (x - 2, y - 2), (max(4, math.ceil(right - x + 4)), max(4, math.ceil(bottom - y + 4)))
         method, data = self._pillow_transform(_inverse(forward), low, size, width, height)
-        return [np.asarray(Image.fromarray(m).transform(size, method, data, Image.Resampling.BILINEAR)) for m in masks]
+        return [Image.fromarray(mask).transform(size, method, data, Image.Resampling.BILINEAR) for mask in masks]
 
-    def _pillow_transform(self, back: np.ndarray, low: np.ndarray, size: tuple[int, int], width: float, height: float):
+    def _seen(self, forward: Matrix, width: float, height: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """From where to where the line reaches across and down."""
+        if self.arc or self.wave:
+            x, y = _apply(forward, self._bend_forward(_SEVENTHS * (width, height), width, height)).T
+        else:
+            (a, b, c), (d, e, f), (g, h, i) = forward
+            corners = ((0, 0), (width, 0), (0, height), (width, height))
+            x, y = zip(*(((a * u + b * v + c) / (z := g * u + h * v + i), (d * u + e * v + f) / z) for u, v in corners))
+        return (float(min(x)), float(max(x))), (float(min(y)), float(max(y)))
+
+    def _pillow_transform(self, back: Matrix, low: tuple[float, float], size, width: float, height: float):
         """Pillow's method and its data, from the picture's pixels back to the flat line's."""
         if self.arc or self.wave:
             return Image.Transform.MESH, self._mesh(back, low, size, width, height)
-        (a, b, c), (d, e, f), (g, h, i) = back.tolist()
-        x, y = low.tolist()
+        (a, b, c), (d, e, f), (g, h, i) = back
+        x, y = low
         c, f, i = a * x + b * y + c, d * x + e * y + f, g * x + h * y + i
         if not any(self.corners):
             return Image.Transform.AFFINE, (a / i, b / i, c / i, d / i, e / i, f / i)
         return Image.Transform.PERSPECTIVE, tuple(value / i for value in (a, b, c, d, e, f, g, h))
 
-    def _plane(self, width: float, height: float) -> np.ndarray:
-        """The homography (3, 3) from the flat line's pixels to the picture's."""
+    def _plane(self, width: float, height: float) -> Matrix:
+        """The homography from the flat line's pixels to the picture's."""
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         a, b, c, d = cos * self.stretch, -cos * self.shear - sin, sin * self.stretch, cos - sin * self.shear
         if not any(self.corners):
-            return np.array([[a, b, 0.0], [c, d, 0.0], [0.0, 0.0, 1.0]])
+            return (a, b, 0.0), (c, d, 0.0), (0.0, 0.0, 1.0)
         unit = min(height, width)
         shifts = [shift * unit for shift in self.corners]
         source = ((0, 0), (width, 0), (width, height), (0, height))
@@ -187,7 +197,7 @@ class Pose:
     def _wave(self, x: np.ndarray, width: float, height: float) -> np.ndarray:
         return self.wave * height * np.sin(x * (2 * math.pi / max(width, 2 * height)) + self.phase)
 
-    def _mesh(self, back: np.ndarray, low: np.ndarray, size: tuple[int, int], width: float, height: float):
+    def _mesh(self, back: Matrix, low: tuple[float, float], size: tuple[int, int], width: float, height: float):
         """Pillow's mesh: upright strips of the picture with the four corners each has on the flat line."""
         edges = np.linspace(0, size[0], min(11, size[0]) + 1).round()
         ends = [np.stack([edges, np.full(len(edges), y)], axis=1) + low for y in (0.0, float(size[1]))]
@@ -199,54 +209,40 @@ class Pose:
 _SEVENTHS = np.array([[n / 6, side] for side in (0, 1) for n in range(7)])
 
 
-def _outline(width: float, height: float) -> np.ndarray:
-    return _SEVENTHS * (width, height)
-
-
-def _apply(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
-    (a, b, c), (d, e, f), (g, h, i) = homography.tolist()
+def _apply(homography: Matrix, points: np.ndarray) -> np.ndarray:
+    (a, b, c), (d, e, f), (g, h, i) = homography
     x, y = points[:, 0], points[:, 1]
     depth = g * x + h * y + i
     return np.stack([(a * x + b * y + c) / depth, (d * x + e * y + f) / depth], axis=1)
 
 
-def _inverse(matrix: np.ndarray) -> np.ndarray:
-    """The inverse of a (3, 3) matrix up to scale, by its minors: a library call might start threads."""
-    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
-    return np.array(
-        [
-            [e * i - f * h, c * h - b * i, b * f - c * e],
-            [f * g - d * i, a * i - c * g, c * d - a * f],
-            [d * h - e * g, b * g - a * h, a * e - b * d],
-        ]
+def _inverse(matrix: Matrix) -> Matrix:
+    """The inverse up to scale, by its minors: for nine numbers a library call would only start threads."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix
+    return (
+        (e * i - f * h, c * h - b * i, b * f - c * e),
+        (f * g - d * i, a * i - c * g, c * d - a * f),
+        (d * h - e * g, b * g - a * h, a * e - b * d),
     )
 
 
-def _from_rectangle(width: float, height: float, target: list[tuple[float, float]]) -> np.ndarray:
-    """The (3, 3) projective map from a rectangle to four corners, clockwise from the top left (Heckbert 1989)."""
+def _from_rectangle(width: float, height: float, target: list[tuple[float, float]]) -> Matrix:
+    """The projective map from a rectangle to four corners, clockwise from the top left (Heckbert 1989)."""
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = target
     dx1, dx2, dx3 = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
     dy1, dy2, dy3 = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
     area = dx1 * dy2 - dx2 * dy1
     g, h = (dx3 * dy2 - dx2 * dy3) / area, (dx1 * dy3 - dx3 * dy1) / area
-    return np.array(
-        [
-            [(x1 - x0 + g * x1) / width, (x3 - x0 + h * x3) / height, x0],
-            [(y1 - y0 + g * y1) / width, (y3 - y0 + h * y3) / height, y0],
-            [g / width, h / height, 1.0],
-        ]
+    return (
+        ((x1 - x0 + g * x1) / width, (x3 - x0 + h * x3) / height, x0),
+        ((y1 - y0 + g * y1) / width, (y3 - y0 + h * y3) / height, y0),
+        (g / width, h / height, 1.0),
     )
 
 
-_INK = [0] * 97 + [255] * 159
-
-
-def crop_box(mask: np.ndarray, random: Random, recipe: Recipe) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the picture around the word in `mask`: tight, loose, off centre or clipped."""
-    found = Image.fromarray(mask).point(_INK).getbbox()
-    if found is None:
-        return 0, 0, mask.shape[1], mask.shape[0]
-    left, top, right, bottom = found
+def crop_box(word: Image.Image, random: Random, recipe: Recipe) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of the picture around the ink of `word`: tight, loose, off centre or clipped."""
+    left, top, right, bottom = word.getbbox() or (0, 0, *word.size)
     unit = min(bottom - top, 1.5 * CAPITAL_HEIGHT)
     if random.random() < recipe.crop_tight:
         margins = [random.uniform(-0.01, 0.10) for _ in range(4)]
@@ -259,13 +255,3 @@ def crop_box(mask: np.ndarray, random: Random, recipe: Recipe) -> tuple[int, int
     box = [left - margins[0] * unit, top - margins[1] * unit, right + margins[2] * unit, bottom + margins[3] * unit]
     left, top, right, bottom = map(round, box)
     return left, top, max(right, left + 4), max(bottom, top + 6)
-
-
-def cut(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """`mask` cut to `box`, with nothing beyond its edges: (bottom - top, right - left) uint8."""
-    left, top, right, bottom = box
-    out = np.zeros((bottom - top, right - left), np.uint8)
-    a, b, c, d = max(left, 0), max(top, 0), min(right, mask.shape[1]), min(bottom, mask.shape[0])
-    if c > a and d > b:
-        out[b - top : d - top, a - left : c - left] = mask[b:d, a:c]
-    return out

@@ -4,9 +4,10 @@ from random import Random
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_tools.words import Recipe
-from data_tools.words.lettering import Line, Pose, crop_box, cut, join
+from data_tools.words.lettering import Line, Pose, crop_box, join
 
 BAR = np.full((20, 100), 255, np.uint8)
 STRAIGHT = Pose(1.0, 0.0, 0.0, (0.0,) * 8, 0.0, 0.0, 0.0)
@@ -17,7 +18,7 @@ def pose(**values) -> Pose:
 
 
 def test_a_straight_pose_changes_nothing():
-    (seen,) = STRAIGHT.warp([BAR])
+    (seen,) = map(np.asarray, STRAIGHT.warp([BAR]))
     assert seen[2:-2, 2:-2].min() == 255 and seen.shape == (24, 104)
 
 
@@ -36,7 +37,7 @@ def test_a_straight_pose_changes_nothing():
 )
 def test_no_pose_loses_ink_at_the_edges(values):
     bent = pose(**values)
-    (seen,) = bent.warp([BAR])
+    (seen,) = map(np.asarray, bent.warp([BAR]))
     expected = BAR.size * values.get("stretch", 1.0)
     assert 0.8 < (seen > 128).sum() / expected < 1.25, "letters would be cut away or folded over"
     edge = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
@@ -44,7 +45,7 @@ def test_no_pose_loses_ink_at_the_edges(values):
 
 
 def test_an_arc_bends_the_way_its_sign_says():
-    (up,), (down,) = pose(arc=1.0).warp([BAR]), pose(arc=-1.0).warp([BAR])
+    up, down = (np.asarray(pose(arc=sign).warp([BAR])[0]) for sign in (1.0, -1.0))
     assert _top(up, 0.5) < _top(up, 0.15) - 5
     assert _top(down, 0.5) > _top(down, 0.15) + 5
 
@@ -58,11 +59,5 @@ def test_neighbours_do_not_move_the_crop():
     alone, everything = join([(word, 0, 0), (other, 50, 0), (other, -20, 40)])
     assert alone.shape == everything.shape and alone.sum() == 40 * 20 * 255 < everything.sum()
     tight = Recipe(crop_tight=1.0, crop_clipped=0.0)
-    left, top, right, bottom = crop_box(alone, Random(0), tight)
+    left, top, right, bottom = crop_box(Image.fromarray(alone), Random(0), tight)
     assert right - left < 50 and bottom - top < 30
-
-
-def test_cutting_beyond_the_edges_gives_nothing_there():
-    piece = cut(BAR, (-5, -5, 105, 10))
-    assert piece.shape == (15, 110) and piece[:5].max() == 0 and piece[6, 6] == 255
-    assert cut(BAR, (200, 200, 210, 210)).max() == 0
