@@ -11,6 +11,7 @@ COMMANDS = {
     "models": Command("crnn_jt.commands.models", "list the models that ship and the configurations"),
     "doctor": Command("crnn_jt.commands.doctor", "check compiler, oneDNN, CUDA, MPI, cache and versions"),
     "export": Command("crnn_jt.commands.export", "write a model as ONNX"),
+    "pack": Command("crnn_jt.commands.pack", "make a weights file ready to ship: float16, with figures"),
     "import-weights": Command("crnn_jt.commands.import_weights", "bring in weights of published CRNN layouts"),
 }
 
