@@ -45,7 +45,6 @@ class Stack(nn.Module):
             x = _fill(x, sizes, 0.0)
         return module(x), _behind((layer,), sizes)
 
-
     @staticmethod
     def _pooled(layer, x, sizes):
         if not layer.padding[1] or sizes is None:

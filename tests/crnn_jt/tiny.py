@@ -1,0 +1,181 @@
+"""Small models and data for the tests of the recogniser: 32x40 pictures, batches of 4, few channels.
+
+All tests share these shapes, since Jittor compiles each new operator for seconds.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from crnn_jt.checkpoint import Run
+from crnn_jt.recognizer import build, transform_of
+from crnn_jt.spec import Config, ImageSpec, LabelSpec, ModelSpec, StageSpec, TrainSpec
+from crnn_jt.trainer import Limits, Trainer
+from data_tools.loader import Loader
+from data_tools.sample import CorruptSample, Sample
+
+CHARACTERS = "abcdefgh"
+BATCH = 4
+EXTRACTORS = {
+    "light": {"width": 0.125},
+    "vgg": {"width": 0.0625},
+    "vgg_global": {"width": 0.0625},
+    "resnet15": {"width": 0.0625},
+    "resnet23": {"width": 0.0625},
+}
+REFINERS = {"bilstm": {"hidden": 8, "depth": 2}, "identity": {}}
+GENERATORS = {
+    "ctc": {},
+    "encoder_decoder": {"hidden": 8, "embedding": 4},
+    "attention": {"hidden": 8, "attention": 8, "embedding": 4},
+}
+FIXED = ImageSpec(1, 32, 40)
+PROPORTIONAL = ImageSpec(1, 32, 40, "proportional", 24, 48, 8)
+
+
+def model(extractor="light", refiner="bilstm", generator="ctc", image=FIXED, max_length=4, **labels) -> ModelSpec:
+    """A narrow recogniser of three stages; 40 columns give 10 steps."""
+    stages = [
+        StageSpec(name, options[name])
+        for name, options in ((extractor, EXTRACTORS), (refiner, REFINERS), (generator, GENERATORS))
+    ]
+    return ModelSpec(
+        "tiny", *stages, image, LabelSpec(**{"characters": CHARACTERS, "max_length": max_length, **labels})
+    )
+
+
+def config(spec: ModelSpec | None = None, **train) -> Config:
+    """A short training: 12 steps, something written every few steps."""
+    short = {
+        "steps": 12,
+        "batch_size": BATCH,
+        "learning_rate": 0.01,
+        "warmup": 3,
+        "ema": 0.9,
+        "validate_every": 5,
+        "checkpoint_every": 3,
+        "log_every": 1,
+        "workers": 0,
+    }
+    return Config(spec or model(), TrainSpec(**{**short, **train}))
+
+
+def word(index: int, characters: str = CHARACTERS, longest: int = 4) -> str:
+    """Word number `index`, the same everywhere."""
+    rng = np.random.default_rng((7, index))
+    return "".join(rng.choice(list(characters), rng.integers(1, longest + 1)))
+
+
+def draw(text: str, size: tuple[int, int] = (40, 32)) -> Image.Image:
+    """`text` in black on white."""
+    image = Image.new("L", size, 255)
+    ImageDraw.Draw(image).text((2, 6), text, 0, ImageFont.load_default(16))
+    return image
+
+
+class DrawnWords:
+    """A reader of drawn words; `labels` replaces what is written under the pictures, None marks a corrupt one."""
+
+    def __init__(self, size: int, labels: dict[int, str | None] | None = None, widths: tuple[int, ...] = (40,)):
+        self.size, self.labels, self.widths = size, labels or {}, widths
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Sample:
+        text = self.labels.get(index, word(index))
+        if text is None:
+            raise CorruptSample(f"drawn-{index}", "torn")
+        return Sample(draw(word(index), (self.widths[index % len(self.widths)], 32)), text, f"drawn-{index}")
+
+
+def pictures(count: int = BATCH, width: int = 40, seed: int = 0) -> np.ndarray:
+    """Random pictures (N, 1, 32, W) in [-1, 1]."""
+    return np.random.default_rng(seed).uniform(-1, 1, (count, 1, 32, width)).astype(np.float32)
+
+
+def lively(recognizer, seed: int = 3):
+    """The recogniser with weights and statistics that make every path matter (fresh ones read only blanks)."""
+    from crnn_jt.backend import load_state, state
+
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for name, value in sorted(state(recognizer).items()):
+        noise = rng.standard_normal(value.shape).astype(np.float32)
+        if name.endswith("running_var"):
+            arrays[name] = 0.5 + np.abs(noise)
+        elif value.ndim == 1:
+            arrays[name] = value + 0.3 * noise
+        else:
+            arrays[name] = 1.5 * noise / np.sqrt(np.prod(value.shape[1:], dtype=np.float32))
+    load_state(recognizer, arrays)
+    recognizer.eval()
+    return recognizer
+
+
+def trainer(folder: Path, settings: Config, data=None, val=None, resume=False, shuffle=True, **options) -> Trainer:
+    """A trainer as the command line assembles it, on drawn words."""
+    recognizer = build(settings.model, settings.train.seed)
+    accept, transform = recognizer.tokenizer.accept, transform_of(settings.model)
+    shared = {"accept": accept, "workers": settings.train.workers}
+    train_loader = Loader(
+        data or DrawnWords(18),
+        transform,
+        settings.train.batch_size,
+        seed=settings.train.seed,
+        shuffle=shuffle,
+        drop_last=True,
+        **shared,
+        **options,
+    )
+    val_loader = Loader(val or DrawnWords(6), transform, settings.train.batch_size, **shared)
+    run = Run(folder, settings)
+    made = Trainer(run, recognizer, train_loader, val_loader, Limits(), {"data": "drawn"})
+    if resume:
+        made.resume()
+    else:
+        run.create()
+    return made
+
+
+def with_train(settings: Config, **changes) -> Config:
+    """The configuration with another training."""
+    return replace(settings, train=replace(settings.train, **changes))
+
+
+def write_set(root: Path, count: int, **options) -> Path:
+    """Drawn words as files in the report's layout."""
+    reader = DrawnWords(count, **options)
+    (root / "image").mkdir(parents=True)
+    lines = []
+    for index in range(count):
+        sample = reader[index]
+        content = io.BytesIO()
+        sample.image.save(content, "PNG")
+        (root / "image" / f"{index}.png").write_bytes(content.getvalue())
+        lines.append(f"{index}.png {sample.text}\n")
+    (root / "gt.txt").write_text("".join(lines), "utf-8")
+    return root
+
+
+def command(*words: object, room: str = "crnn_jt", **options) -> subprocess.CompletedProcess:
+    """`python -m crnn_jt …` in a process of its own."""
+    line = [sys.executable, "-m", room, *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=900, **options)
+
+
+def one_line(done: subprocess.CompletedProcess, *mentioned: str) -> str:
+    """Asserts that a command ended as with a user's mistake: exit code 2, no traceback, one last line that names it."""
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    last = done.stderr.strip().splitlines()[-1]
+    for words in mentioned:
+        assert words in last, last
+    return last
