@@ -1,185 +1,176 @@
-"""A recogniser as an ONNX file, built from the layers that its stages declare; batch and width stay open.
+"""A trained recogniser as an ONNX file that other runtimes read, checked before it is left behind.
 
-The file takes `images` (N, C, H, W), float32 in [-1, 1] as the model's transform makes them, and gives `logits`
-(T, N, K), class 0 the blank. Needs the packages onnx and onnxruntime, the latter to check the file before it is kept.
+The graph takes `images` float32 (N, C, H, W) in [-1, 1], all of one width, and gives `logits` (T, N, K): before
+softmax, class 0 the blank (CTC) or the end (decoders). Batch and width are open, as far as the stages leave the width
+open. What a program needs besides stands in the file's metadata.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib.util import find_spec
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from crnn_jt.freeze import Parts
-from crnn_jt.layers import Activation, BiLSTM, Conv, Dropout, Linear, MaxPool, Norm, Plan, Residual
+from crnn_jt.spec import ModelSpec, to_dict
+from crnn_jt.weights import Weights, check
 from data_tools.errors import UserError
 from data_tools.files import write_bytes
 
-OPSET = 17
-TOLERANCE = 1e-3  # relative to the largest logit
-ACTIVATIONS = {"relu": "Relu", "hardswish": "HardSwish"}
-GATES = [0, 3, 1, 2]  # ONNX orders an LSTM's gates i, o, f, c; PyTorch and Jittor i, f, g, o
+TOLERANCE = 1e-3
+PICTURES = Path(__file__).parent / "bundled/images"
 
 
-class Graph:
-    """An ONNX graph in the making: nodes, weights, and a fresh name for every value."""
-
-    def __init__(self, state: Mapping[str, np.ndarray]):
-        self.state, self.nodes, self.weights = state, [], {}
-
-    def node(self, kind: str, inputs: list[str], outputs: int = 1, **attributes) -> str:
-        """Adds a node; returns the name of its first output."""
-        from onnx import helper
-
-        names = [f"{kind.lower()}{len(self.nodes)}" + (f"_{i}" if i else "") for i in range(outputs)]
-        self.nodes.append(helper.make_node(kind, inputs, names, name=names[0], **attributes))
-        return names[0]
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        """Adds a weight under `name`; returns the name."""
-        from onnx import numpy_helper
-
-        self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
-        return name
-
-    def weight(self, key: str) -> str:
-        """The weight `key` of the state."""
-        return self.constant(key, np.asarray(self.state[key], np.float32))
-
-    def images(self, plan: Plan, x: str, prefix: str) -> str:
-        """Image layers."""
-        for position, layer in enumerate(plan):
-            x = self._image_layer(layer, x, f"{prefix}{position}")
-        return x
-
-    def _image_layer(self, layer, x: str, key: str) -> str:
-        if isinstance(layer, Residual):
-            branches = self.images(layer.body, x, f"{key}.body."), self.images(layer.shortcut, x, f"{key}.shortcut.")
-            return self.node("Add", list(branches))
-        if isinstance(layer, Conv):
-            names = ["weight", "bias"] if layer.bias else ["weight"]
-            return self.node("Conv", [x, *(self.weight(f"{key}.{name}") for name in names)], **_window(layer))
-        if isinstance(layer, MaxPool):
-            return self.node("MaxPool", [x], **_window(layer))
-        if isinstance(layer, Norm):
-            names = ("weight", "bias", "running_mean", "running_var")
-            weights = [self.weight(f"{key}.{name}") for name in names]
-            return self.node("BatchNormalization", [x, *weights], epsilon=layer.eps)
-        if isinstance(layer, Activation) and layer.kind in ACTIVATIONS:
-            return self.node(ACTIVATIONS[layer.kind], [x])
-        if isinstance(layer, Dropout):
-            return x
-        raise UserError(f"export: no ONNX for {layer} among image layers")
-
-    def steps(self, x: str, axis: str) -> str:
-        """(N, C, H, W) -> (T, N, D), steps along columns or channels."""
-        order = [3, 0, 1, 2] if axis == "columns" else [1, 0, 2, 3]
-        return self._join(self.node("Transpose", [x], perm=order))
-
-    def _join(self, x: str) -> str:
-        """Joins the last two of four axes."""
-        return self.node("Reshape", [x, self.constant("joined", np.array([0, 0, -1], np.int64))])
-
-    def sequence(self, plan: Plan, x: str, prefix: str) -> str:
-        """Sequence layers on (T, N, D)."""
-        for position, layer in enumerate(plan):
-            if isinstance(layer, BiLSTM):
-                x = self._bilstm(layer, x, f"{prefix}{position}.")
-            elif isinstance(layer, Linear):
-                x = self.linear(x, f"{prefix}{position}.")
-            elif not isinstance(layer, Dropout):
-                raise UserError(f"export: no ONNX for {layer} among sequence layers")
-        return x
-
-    def linear(self, x: str, prefix: str) -> str:
-        """x . weight^T + bias"""
-        turned = self.constant(f"{prefix}weight", np.asarray(self.state[f"{prefix}weight"], np.float32).T)
-        return self.node("Add", [self.node("MatMul", [x, turned]), self.weight(f"{prefix}bias")])
-
-    def _bilstm(self, layer: BiLSTM, x: str, prefix: str) -> str:
-        def both(name: str) -> np.ndarray:
-            pair = [np.asarray(self.state[f"{prefix}{name}_l0{end}"], np.float32) for end in ("", "_reverse")]
-            gates = [weight.reshape(4, layer.hidden, -1)[GATES].reshape(weight.shape) for weight in pair]
-            return np.stack(gates)
-
-        weights = [self.constant(f"{prefix}{name}", both(name)) for name in ("weight_ih", "weight_hh")]
-        bias = np.concatenate([both("bias_ih"), both("bias_hh")], 1)
-        inputs = [x, *weights, self.constant(f"{prefix}bias", bias)]
-        y = self.node("LSTM", inputs, direction="bidirectional", hidden_size=layer.hidden)  # (T, 2, N, H)
-        return self._join(self.node("Transpose", [y], perm=[0, 2, 1, 3]))
-
-
-def _window(layer: Conv | MaxPool) -> dict[str, list[int]]:
-    return {"kernel_shape": [*layer.kernel], "strides": [*layer.stride], "pads": [*layer.padding, *layer.padding]}
-
-
-def to_onnx(parts: Parts, state: Mapping[str, np.ndarray], height: int, width: int | None = None) -> bytes:
-    """The ONNX file of a recogniser made of `parts` with the weights `state`; `width` None leaves the width open."""
-    from onnx import TensorProto, checker, helper
-
-    graph = Graph(state)
-    x = graph.images(parts.extractor, "images", "extractor.stack.")
-    x = graph.sequence(parts.refiner, graph.steps(x, parts.sequence_axis), "refiner.stack.")
-    x = graph.linear(x, "generator.head.")
-    graph.nodes[-1].output[0] = "logits"
-    images = helper.make_tensor_value_info(
-        "images", TensorProto.FLOAT, ["batch", parts.in_channels, height, width or "width"]
-    )
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["steps", "batch", parts.head.out_features])
-    made = helper.make_graph(graph.nodes, "crnn_jt", [images], [logits], list(graph.weights.values()))
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="crnn_jt")
-    model.ir_version = 8  # what runtimes of the last years read
-    checker.check_model(model)
-    return model.SerializeToString()
-
-
-def export_onnx(reader, path: str | Path) -> float:
-    """Writes the model of a `SequenceReader` to `path`, after checking it; returns the largest relative difference.
-
-    Raises UserError where a stage has no ONNX form, a package is missing, or the file's logits are not the model's.
+@dataclass(frozen=True)
+class Exported:
+    """What was written: its size in bytes, the shapes (N, C, H, W) that were compared, and the greatest difference
+    from the recogniser's own logits, relative to the largest of them.
     """
-    _require_packages()
-    recognizer, spec = reader.recognizer, reader.spec
-    if not recognizer.generator.aligned:
-        raise UserError(f"export: {spec.generator.name} emits symbol by symbol, which this export cannot say; use CTC")
+
+    path: str
+    size: int
+    opset: int
+    compared: list[tuple[int, ...]]
+    difference: float
+
+
+def export_onnx(weights: Weights, path: str | Path) -> Exported:
+    """Writes the recogniser to `path`. Raises UserError where a stage has no ONNX form, packages are missing, or ONNX
+    Runtime's logits are not the recogniser's own; nothing is written then.
+    """
+    _need("onnx", "onnxruntime")
     from crnn_jt import backend
+    from crnn_jt.onnx_graph import OPSET
+    from crnn_jt.recognizer import Recognizer
 
-    (head,) = recognizer.generator.layers()
-    axis = recognizer.extractor.sequence_axis
-    parts = Parts(spec.image.channels, recognizer.extractor.layers(), recognizer.refiner.layers(), head, axis)
-    width = spec.image.width if axis == "channels" else None
-    content = to_onnx(parts, backend.state(recognizer), spec.image.height, width)
-    difference = _difference(reader, content, [spec.image.narrowest, spec.image.width, spec.image.widest])
+    recognizer = Recognizer(weights.spec)
+    check(weights.arrays, backend.state(recognizer), weights.spec.name)
+    backend.load_state(recognizer, weights.arrays)
+    recognizer.eval()
+    content = build(recognizer, weights).SerializeToString()
+    shapes, difference = compare(content, recognizer)
     if not difference <= TOLERANCE:
-        raise UserError(f"{path}: not written, ONNX Runtime's logits differ by {difference:.1e} of the largest")
+        raise UserError(
+            f"{path}: not written; ONNX Runtime's logits differ by {difference:.1e} (relative), more than {TOLERANCE}"
+        )
     write_bytes(path, content)
-    return difference
+    return Exported(str(path), len(content), OPSET, shapes, difference)
 
 
-def _require_packages() -> None:
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+def _need(*packages: str) -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise UserError(f"export: {' and '.join(missing)} not installed; pip install onnx onnxruntime")
+        raise UserError(f"--format onnx: {' and '.join(missing)} not installed; pip install -r requirements-bench.txt")
 
 
-def _difference(reader, content: bytes, widths: list[int]) -> float:
-    """The largest difference of ONNX Runtime's logits from the model's, relative to the largest, over random images."""
+def build(recognizer, weights: Weights):
+    """The ONNX model (a `ModelProto`) of a recogniser and its weights. Raises UserError."""
+    from onnx import TensorProto, helper
+
+    from crnn_jt import onnx_graph
+    from crnn_jt.onnx_graph import Graph, one, stack, to_sequence
+
+    spec, extractor = weights.spec, recognizer.extractor
+    graph = Graph(weights.arrays)
+    features = stack(graph, extractor.layers(), "images", "extractor.stack.")
+    sequence = to_sequence(graph, features, extractor.sequence_axis, _features(recognizer))
+    refined = stack(graph, recognizer.refiner.layers(), sequence, "refiner.stack.")
+    if recognizer.generator.aligned:
+        (head,) = recognizer.generator.layers()
+        logits = one(graph, head, refined, "generator.head")
+    elif spec.generator.name in onnx_graph.DECODERS:
+        logits = onnx_graph.DECODERS[spec.generator.name](graph, refined, spec.labels.max_length)
+    else:
+        known = ", ".join(("ctc", *onnx_graph.DECODERS))
+        raise UserError(f"--format onnx: the generator {spec.generator.name} has no ONNX form; these have: {known}")
+    graph.nodes.append(helper.make_node("Identity", [logits], ["logits"]))
+    width = "width" if open_width(recognizer) else spec.image.width
+    taken = helper.make_tensor_value_info(
+        "images", TensorProto.FLOAT, ["batch", spec.image.channels, spec.image.height, width]
+    )
+    given = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["steps", "batch", recognizer.tokenizer.classes])
+    made = helper.make_graph(graph.nodes, spec.name, [taken], [given], graph.constants)
+    opset = helper.make_opsetid("", onnx_graph.OPSET)
+    model = helper.make_model(made, opset_imports=[opset], ir_version=onnx_graph.IR, producer_name="crnn-jt")
+    helper.set_model_props(model, metadata(spec, recognizer.tokenizer.symbols))
+    return model
+
+
+def _features(recognizer) -> int:
+    """Values of one step of the sequence that the extractor gives."""
+    image, extractor = recognizer.spec.image, recognizer.extractor
+    height, width = extractor.out_shape(image.height, image.width)
+    return height * width if extractor.sequence_axis == "channels" else extractor.out_channels * height
+
+
+def open_width(recognizer) -> bool:
+    """Whether images of any width can be read: where the columns of the feature map are the steps."""
+    return recognizer.extractor.sequence_axis == "columns"
+
+
+def metadata(spec: ModelSpec, symbols: tuple[str, ...]) -> dict[str, str]:
+    """What a program needs to read with the file alone: the symbols of classes 1, 2 … as JSON, how pictures become
+    arrays, what class 0 is, and the whole spec.
+    """
+    return {
+        "symbols": json.dumps(symbols, ensure_ascii=False),
+        "separator": " " if spec.labels.vocabulary else "",
+        "class_0": "blank" if spec.generator.name == "ctc" else "end",
+        "output": "logits",
+        "pixels": "x / 127.5 - 1 of 8-bit values, bilinear resize to the spec's image",
+        "spec": json.dumps(to_dict(spec), ensure_ascii=False),
+    }
+
+
+def compare(content: bytes, recognizer) -> tuple[list[tuple[int, ...]], float]:
+    """Runs the file's bytes in ONNX Runtime on pictures of several widths and batches: the shapes, and the greatest
+    difference from the recogniser's logits relative to the largest of them (inf where the shapes differ).
+    """
     import onnxruntime
 
     from crnn_jt import backend
+    from crnn_jt.backend import ops
 
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    rng, worst = np.random.default_rng(0), 0.0
-    image = reader.spec.image
-    for batch, width in zip((1, 3, 2), widths):
-        images = rng.uniform(-1, 1, (batch, image.channels, image.height, width)).astype(np.float32)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    shapes, greatest = [], 0.0
+    for images in samples(recognizer):
         with backend.no_grad():
-            logits, _ = reader.recognizer(backend.ops.array(images), np.full(batch, width))
-        expected = backend.ops.numpy(logits)
-        (found,) = session.run(None, {"images": images})
-        if found.shape != expected.shape:
-            return float("inf")
-        worst = max(worst, float(np.abs(found - expected).max() / np.abs(expected).max()))
-    return worst
+            own = ops.numpy(recognizer(ops.array(images), np.full(len(images), images.shape[3]))[0])
+        (other,) = session.run(["logits"], {"images": images})
+        shapes.append(images.shape)
+        greatest = max(greatest, difference(own, other))
+    return shapes, greatest
+
+
+def difference(own: np.ndarray, other: np.ndarray) -> float:
+    """The greatest difference relative to the largest of `own`; inf where shapes differ or a value is no number."""
+    if own.shape != other.shape or not np.isfinite(other).all():
+        return float("inf")
+    return float(np.abs(own - other).max() / max(np.abs(own).max(), 1e-30))
+
+
+def samples(recognizer) -> list[np.ndarray]:
+    """The bundled pictures, and noise, as batches of 1, 3 and 2 images (N, C, H, W), of widths that the model takes."""
+    from PIL import Image
+
+    from data_tools.transforms import ResizeFixed
+
+    image = recognizer.spec.image
+    middle = (image.narrowest + image.widest) // 2
+    widths = (image.narrowest, image.widest, middle if middle != image.widest else 3 * image.width // 2)
+    if not open_width(recognizer):
+        widths = (image.width,) * 3
+    pictures = [Image.open(path) for path in sorted(PICTURES.glob("*.png"))]
+    noise = np.random.default_rng(0)
+    batches = []
+    for count, width in zip((3, 1, 2), widths):
+        resize = ResizeFixed(image.height, width, image.channels)
+        made = [resize(picture) for picture in pictures[: count - 1]]
+        made.append(noise.uniform(-1, 1, (image.channels, image.height, width)).astype(np.float32))
+        batches.append(np.stack(made))
+    return batches
