@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 CAPITAL_HEIGHT = 26  # pixels at which glyphs are drawn and kept
 WEIGHTS = {"staple": 5, "plain": 2, "display": 1.5, "hand": 1.5}  # how often a family of this kind is drawn
+_USUAL_SIZE = 37  # at which the capitals of most fonts have that height
 SUFFIXES = (".ttf", ".otf", ".ttc", ".woff", ".woff2")
 _SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
 _SYMBOL_NAME = re.compile(
@@ -38,6 +39,7 @@ _STYLE = re.compile(
     r"[-_ ]?(normal|italic|oblique)?$",
     re.IGNORECASE,
 )
+_REACH = 4 * CAPITAL_HEIGHT  # pixels around the pen within which a glyph must lie
 _NEVER_DRAWN = "\U0010fffe"
 
 
@@ -56,43 +58,38 @@ class Font:
 
     def __init__(self, path: str):
         self.path = path
-        probe = ImageFont.truetype(path, 100)
-        height = -probe.getbbox("H", anchor="ls")[1]
-        size = round(100 * CAPITAL_HEIGHT / height) if height > 0 else 36
-        self._face = ImageFont.truetype(path, min(max(size, 20), 72))
+        self._face = ImageFont.truetype(path, _USUAL_SIZE)
+        height = -self._face.getbbox("H", anchor="ls")[1]
+        if height > 0 and abs(height - CAPITAL_HEIGHT) > 1:
+            size = round(_USUAL_SIZE * CAPITAL_HEIGHT / height)
+            self._face = ImageFont.truetype(path, min(max(size, 20), 72))
         self._glyphs: dict[str, Glyph | None] = {}
         self._cases: dict[str, str] = {}
-        self._missing = self._draw(_NEVER_DRAWN)
-        self.name = " ".join(filter(None, probe.getname()))
+        self._missing = self._draw(_NEVER_DRAWN, _REACH)[0]
+        self.name = " ".join(filter(None, self._face.getname()))
 
-    def _draw(self, text: str) -> Glyph:
-        left, top, right, bottom = map(int, self._face.getbbox(text, anchor="ls"))
-        if right <= left or bottom <= top:
-            return Glyph(np.zeros((0, 0), np.uint8), 0, 0, self._face.getlength(text))
-        if max(right - left, bottom - top) > 8192:
-            raise OSError("glyphs of an absurd size")
-        image = Image.new("L", (right - left, bottom - top))
-        ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=self._face, anchor="ls")
-        return Glyph(np.asarray(image), left, top, self._face.getlength(text))
+    def _draw(self, text: str, width: int) -> tuple[np.ndarray, int, int]:
+        """The ink of `text`, at most `width` wide: a mask (h, w), and where its corner lies from the pen."""
+        image = Image.new("L", (width + 2 * _REACH, 2 * _REACH))
+        ImageDraw.Draw(image).text((_REACH, _REACH), text, fill=255, font=self._face, anchor="ls")
+        box = image.getbbox() or (_REACH, _REACH, _REACH, _REACH)
+        return np.asarray(image.crop(box)), box[0] - _REACH, box[1] - _REACH
 
     def glyph(self, character: str) -> Glyph | None:
         """The drawn character, or None where the font lacks it."""
         if character not in self._glyphs:
-            glyph = self._draw(character)
-            same = glyph.mask.shape == self._missing.mask.shape and np.array_equal(glyph.mask, self._missing.mask)
-            blank = glyph.mask.size == 0 or not glyph.mask.any()
-            lacking = (same or blank) and not (character.isspace() and glyph.advance > 0)
-            self._glyphs[character] = None if lacking else glyph
+            mask, left, top = self._draw(character, _REACH)
+            advance = self._face.getlength(character)
+            blank = not mask.size or np.array_equal(mask, self._missing)
+            lacking = blank and not (character.isspace() and advance > 0)
+            self._glyphs[character] = None if lacking else Glyph(mask, left, top, advance)
         return self._glyphs[character]
 
     def run(self, text: str) -> tuple[np.ndarray, int]:
         """A whole word shaped by the font's own kerning, ligatures and joins: (h, w) uint8 and its base line's row."""
-        reach = 4 * CAPITAL_HEIGHT
-        width = round(sum(glyph.advance for glyph in map(self.glyph, text) if glyph)) + 2 * reach
-        image = Image.new("L", (width, 2 * reach))
-        ImageDraw.Draw(image).text((reach, reach), text, fill=255, font=self._face, anchor="ls")
-        box = image.getbbox() or (0, 0, 0, 0)
-        return np.asarray(image.crop(box)), reach - box[1]
+        width = round(sum(glyph.advance for glyph in map(self.glyph, text) if glyph))
+        mask, _, top = self._draw(text, width)
+        return mask, -top
 
     def has(self, text: str) -> bool:
         """Whether every character of `text` can be drawn."""
