@@ -6,8 +6,11 @@ of ink without anti-aliasing, cropped to the ink); "varied" draws fonts, line wi
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
@@ -74,9 +77,21 @@ def varied_style(rng: Random, staff_space: float) -> Style:
     return Style(options, staff_space, rng.choice((0, 20, 40, 57, 80)), True, margin)
 
 
+@contextmanager
+def _own_symbols() -> Iterator[None]:
+    """Libraries loaded inside use their own symbols: those that Jittor makes global would crash verovio later."""
+    before = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_NOW | os.RTLD_LOCAL | getattr(os, "RTLD_DEEPBIND", 0))
+    try:
+        yield
+    finally:
+        sys.setdlopenflags(before)
+
+
 @cache
 def _toolkit():
-    import verovio
+    with _own_symbols():
+        import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
