@@ -181,7 +181,10 @@ def gradients(loss, targets: list) -> list:
 
 def assign(target, value) -> None:
     """Gives `target` a new value in place, outside the graph."""
+    learns = not target.is_stop_grad()
     target.update(value)
+    if learns:  # a value from within `no_grad` would stop the target's gradients for good
+        target.start_grad()
 
 
 def no_grad() -> AbstractContextManager:
