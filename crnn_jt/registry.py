@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Callable
 from typing import Any
 
+from crnn_jt.spec import LARGEST, checked
 from data_tools.errors import UserError
 
 
@@ -46,9 +48,14 @@ class Registry:
         for key in options:
             if key not in known:
                 raise UserError(f"{self.kind} {name}: no option {key!r}; it takes: {', '.join(known) or 'none'}")
+        hints = typing.get_type_hints(entry.__init__)
+        values = {key: checked(hints[key], value, f"{self.kind} {name}: {key}") for key, value in options.items()}
+        for key, value in values.items():
+            if isinstance(value, int | float) and not 0 <= value <= LARGEST:
+                raise UserError(f"{self.kind} {name}: {key}: {value}; it takes 0 to {LARGEST}")
         try:
-            return entry(**given, **options)
-        except (TypeError, ValueError) as error:
+            return entry(**given, **values)
+        except ValueError as error:
             raise UserError(f"{self.kind} {name}: {error}") from error
 
 

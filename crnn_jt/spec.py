@@ -14,6 +14,7 @@ Unknown keys are refused; stage options go to the stage's constructor, which ref
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from data_tools.errors import UserError
 
 CONFIGS = Path(__file__).parent / "configs"
 ALPHANUMERIC = "0123456789abcdefghijklmnopqrstuvwxyz"
+LARGEST = 1 << 14
+"""Sizes above it are mistakes, or a weights file that wants all memory."""
 
 
 def _one_of(name: str, value, allowed: tuple) -> None:
@@ -36,6 +39,11 @@ def _one_of(name: str, value, allowed: tuple) -> None:
 def _at_least(name: str, value, least) -> None:
     if value < least:
         raise UserError(f"{name}: {value}; it takes {least} or more")
+
+
+def _at_most(name: str, value, most) -> None:
+    if value > most:
+        raise UserError(f"{name}: {value}; it takes {most} at most")
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class ImageSpec:
         _one_of("image.channels", self.channels, (1, 3))
         for name in ("height", "width", "min_width", "max_width", "multiple"):
             _at_least(f"image.{name}", getattr(self, name), 1)
+            _at_most(f"image.{name}", getattr(self, name), LARGEST)
         if self.min_width > self.max_width:
             raise UserError(f"image.min_width {self.min_width} is above image.max_width {self.max_width}")
 
@@ -86,6 +95,7 @@ class LabelSpec:
     def __post_init__(self):
         _one_of("labels.outside", self.outside, ("refuse", "drop-character", "drop-sample"))
         _at_least("labels.max_length", self.max_length, 1)
+        _at_most("labels.max_length", self.max_length, LARGEST)
         if bool(self.characters) == bool(self.vocabulary):
             raise UserError("labels: name either characters or a vocabulary (set the other to '')")
         if len(set(self.characters)) != len(self.characters):
@@ -148,10 +158,12 @@ class TrainSpec:
         _one_of("train.precision", self.precision, ("float32", "bfloat16"))
         for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "drop_every"):
             _at_least(f"train.{name}", getattr(self, name), 1)
-        for name in ("learning_rate", "weight_decay", "clip", "ema", "warmup", "workers", "seed"):
+        for name in ("learning_rate", "weight_decay", "clip", "warmup", "workers", "seed", "drop_factor"):
             _at_least(f"train.{name}", getattr(self, name), 0)
-        if self.ema >= 1:
-            raise UserError(f"train.ema: {self.ema}; it takes 0 (off) or more, below 1")
+        _at_least("train.final_fraction", self.final_fraction, 0)
+        for name, value in (("ema", self.ema), ("momentum", self.momentum), *(("betas", beta) for beta in self.betas)):
+            if not 0 <= value < 1:
+                raise UserError(f"train.{name}: {value}; it takes 0 or more, below 1")
 
 
 @dataclass(frozen=True)
@@ -179,7 +191,7 @@ def from_dict(kind: type, values: Any, where: str = ""):
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and name not in values:
             raise UserError(f"{_join(where, name)}: missing")
-    return kind(**{key: _value(hints[key], value, _join(where, key)) for key, value in values.items()})
+    return kind(**{key: checked(hints[key], value, _join(where, key)) for key, value in values.items()})
 
 
 def _stage(values: dict, where: str) -> StageSpec:
@@ -189,18 +201,21 @@ def _stage(values: dict, where: str) -> StageSpec:
     return StageSpec(name, {key: value for key, value in values.items() if key != "name"})
 
 
-def _value(hint, value, where: str):
+def checked(hint, value, where: str):
+    """`value` as the type `hint` wants it; raises UserError naming `where` it stands."""
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value, where)
     if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
-            return float(value)  # YAML reads 1e-3 as a string
-        except ValueError:
-            pass
+            number = float(value)  # YAML reads 1e-3 as a string
+        except (ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number):
+            return number
     elif typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
         inner = typing.get_args(hint)
         if inner[-1] is Ellipsis or len(inner) == len(value):
-            return tuple(_value(inner[0], item, where) for item in value)
+            return tuple(checked(inner[0], item, where) for item in value)
     elif typing.get_origin(hint) is dict and isinstance(value, dict):
         return dict(value)
     elif isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
@@ -235,7 +250,7 @@ def load_config(name: str | Path) -> Config:
         raise UserError(f"--config {name}: no such file or configuration; there are: {', '.join(config_names())}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         raise UserError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
     try:
         return from_dict(Config, values)

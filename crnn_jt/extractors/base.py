@@ -9,6 +9,9 @@ from crnn_jt.backend import nn
 from crnn_jt.layers import Activation, Conv, Norm, Plan
 from crnn_jt.stack import Stack
 
+WIDEST = 8
+"""How far `width` may scale the channels of an extractor."""
+
 
 class Extractor(nn.Module):
     """(N, C, H, W) -> (N, C', H', W').
@@ -49,3 +52,10 @@ def conv_unit(
     """Convolution, batch normalisation (unless `norm` is False), ReLU."""
     convolution = Conv(in_channels, out_channels, kernel, stride, padding, bias=not norm)
     return (convolution, *((Norm(out_channels),) if norm else ()), Activation("relu"))
+
+
+def scaled(width: float, *channels: int) -> tuple[int, ...]:
+    """Channels times `width`, each at least 1. Raises ValueError for a width that no one can mean."""
+    if not 0 < width <= WIDEST:
+        raise ValueError(f"width {width}: it takes more than 0, at most {WIDEST}")
+    return tuple(max(1, round(count * width)) for count in channels)

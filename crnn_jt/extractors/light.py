@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from crnn_jt.extractors.base import Extractor, conv_unit
+from crnn_jt.extractors.base import Extractor, conv_unit, scaled
 from crnn_jt.layers import MaxPool
 from crnn_jt.registry import EXTRACTORS
 
@@ -13,7 +13,7 @@ class Light(Extractor):
     """32x100 becomes 256x1x25; `height` is the image's, whose last rows one tall convolution reads at once."""
 
     def __init__(self, in_channels: int = 1, height: int = 32, width: float = 1.0):
-        c1, c2, c3, c4, c5 = (max(1, round(channels * width)) for channels in (32, 64, 128, 192, 256))
+        c1, c2, c3, c4, c5 = scaled(width, 32, 64, 128, 192, 256)
         rows = height // 8
         if rows < 1:
             raise ValueError(f"height {height} is too small; it takes 8 or more")

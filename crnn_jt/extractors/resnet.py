@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crnn_jt.extractors.base import Extractor, conv_unit
+from crnn_jt.extractors.base import Extractor, conv_unit, scaled
 from crnn_jt.extractors.vgg import WIDER_POOL
 from crnn_jt.layers import Activation, Conv, MaxPool, Norm, Plan, Residual
 from crnn_jt.registry import EXTRACTORS
@@ -29,10 +29,9 @@ def _stage(in_channels: int, out_channels: int, units: int) -> Plan:
 
 
 def _plan(in_channels: int, width: float, units: tuple[int, int, int, int]) -> Plan:
-    c1, c2, c3, c4 = (max(1, round(channels * width)) for channels in (64, 128, 256, 512))
+    c1, c2, c3, c4 = scaled(width, 64, 128, 256, 512)
     return (
-        Conv(in_channels, c1, bias=False),
-        *_stage(c1, c1, units[0]),
+        *_stage(in_channels, c1, units[0]),
         MaxPool(),
         *_stage(c1, c2, units[1]),
         MaxPool(),
@@ -53,7 +52,7 @@ class ResNet15(Extractor):
     """
 
     def __init__(self, in_channels: int = 1, width: float = 1.0):
-        super().__init__(_plan(in_channels, width, (1, 1, 2, 2)), in_channels)
+        super().__init__(_plan(in_channels, width, (1, 2, 2, 2)), in_channels)
 
 
 @EXTRACTORS.register("resnet23")
@@ -61,4 +60,4 @@ class ResNet23(Extractor):
     """Twenty-two convolutions in pre-activation units plus the last 2x2 one. `width` scales all channels."""
 
     def __init__(self, in_channels: int = 1, width: float = 1.0):
-        super().__init__(_plan(in_channels, width, (2, 2, 3, 3)), in_channels)
+        super().__init__(_plan(in_channels, width, (2, 3, 3, 3)), in_channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crnn_jt.extractors.base import Extractor, conv_unit
+from crnn_jt.extractors.base import Extractor, conv_unit, scaled
 from crnn_jt.layers import MaxPool
 from crnn_jt.registry import EXTRACTORS
 
@@ -39,7 +39,7 @@ class StaffLight(Extractor):
     """
 
     def __init__(self, in_channels: int = 1, height: int = 96, width: float = 1.0):
-        c1, c2, c3, c4, c5 = (max(1, round(channels * width)) for channels in (24, 32, 64, 96, 192))
+        c1, c2, c3, c4, c5 = scaled(width, 24, 32, 64, 96, 192)
         rows = height // 16
         if rows < 1:
             raise ValueError(f"height {height} is too small; it takes 16 or more")

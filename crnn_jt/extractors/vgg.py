@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crnn_jt.extractors.base import Extractor, conv_unit
+from crnn_jt.extractors.base import Extractor, conv_unit, scaled
 from crnn_jt.layers import MaxPool
 from crnn_jt.registry import EXTRACTORS
 
@@ -16,7 +16,7 @@ class VGG(Extractor):
     """
 
     def __init__(self, in_channels: int = 1, width: float = 1.0):
-        c1, c2, c3, c4 = (max(1, round(channels * width)) for channels in (64, 128, 256, 512))
+        c1, c2, c3, c4 = scaled(width, 64, 128, 256, 512)
         plan = (
             *conv_unit(in_channels, c1, norm=False),
             MaxPool(),

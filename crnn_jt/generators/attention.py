@@ -24,6 +24,8 @@ class Attention(Decoder):
         attention: int = 256,
         embedding: int = 64,
     ):
+        if min(hidden, attention, embedding) < 1:
+            raise ValueError("hidden, attention and embedding take 1 or more")
         super().__init__(classes, max_length, embedding)
         self.keys = nn.Linear(in_features, attention)
         self.query = nn.Linear(hidden, attention, bias=False)

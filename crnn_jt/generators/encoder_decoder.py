@@ -16,6 +16,8 @@ class EncoderDecoder(Decoder):
     """
 
     def __init__(self, in_features: int, classes: int, max_length: int, hidden: int = 256, embedding: int = 64):
+        if min(hidden, embedding) < 1:
+            raise ValueError("hidden and embedding take 1 or more")
         super().__init__(classes, max_length, embedding)
         self.encoder = nn.BiLSTM(in_features, hidden)
         self.bridge = nn.Linear(2 * hidden, 2 * hidden)

@@ -144,7 +144,7 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path):
         return update(images * np.float32(np.nan if trainer.progress.step == 4 else 1), *rest)
 
     trainer._update = spoilt
-    with pytest.raises(UserError, match="loss is nan at step 4; lower train.learning_rate"):
+    with pytest.raises(UserError, match=r"loss is nan at step 4; lower train.learning_rate"):
         trainer.run()
     resumed = tiny.trainer(tmp_path / "run", tiny.config(checkpoint_every=2), resume=True)
     assert resumed.progress.step == 2
@@ -161,7 +161,7 @@ def test_weights_that_are_no_numbers_are_not_written(tmp_path):
     state["generator.head.bias"][0] = np.inf
     backend.load_state(trainer.recognizer, state)
     trainer.progress.step = 2
-    with pytest.raises(UserError, match="generator.head.bias is not finite at step 2"):
+    with pytest.raises(UserError, match=r"generator.head.bias is not finite at step 2"):
         trainer._checkpoint()
     assert trainer.run_folder.checkpoint.read_bytes() == good
 
