@@ -49,7 +49,11 @@ def export_onnx(weights: Weights, path: str | Path) -> Exported:
     backend.load_state(recognizer, weights.arrays)
     recognizer.eval()
     content = build(recognizer, weights).SerializeToString()
-    shapes, difference = compare(content, recognizer)
+    try:
+        shapes, difference = compare(content, recognizer)
+    except _runtime_errors() as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{path}: not written; ONNX Runtime cannot run {weights.spec.name}: {why}") from error
     if not difference <= TOLERANCE:
         raise UserError(
             f"{path}: not written; ONNX Runtime's logits differ by {difference:.1e} (relative), more than {TOLERANCE}"
@@ -145,6 +149,13 @@ def compare(content: bytes, recognizer) -> tuple[list[tuple[int, ...]], float]:
         shapes.append(images.shape)
         greatest = max(greatest, difference(own, other))
     return shapes, greatest
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises for a graph that it cannot take."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    return raised.Fail, raised.InvalidGraph, raised.InvalidArgument, raised.NotImplemented, raised.RuntimeException
 
 
 def difference(own: np.ndarray, other: np.ndarray) -> float:

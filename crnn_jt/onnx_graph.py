@@ -48,7 +48,7 @@ class Graph:
 
     def constant(self, values: np.ndarray, name: str | None = None) -> str:
         """Adds an array, or finds the small one that is there already; returns its name."""
-        values = np.ascontiguousarray(values)
+        values = np.asarray(values, order="C")
         key = (values.dtype.str, values.shape, values.tobytes()) if name is None else (name,)
         if key not in self._known:
             self._known[key] = name or self.fresh("constant")
@@ -219,8 +219,7 @@ def _free_run(graph: Graph, step, h: str, c: str, max_length: int) -> str:
     batch = graph.node("Slice", graph.node("Shape", h), graph.integers(0), graph.integers(1))
     symbols = graph.node("ConstantOfShape", batch, value=numpy_helper.from_array(np.array([start], np.int64)))
     ended = graph.node("ConstantOfShape", batch, value=numpy_helper.from_array(np.zeros(1, bool)))
-    carried = {"symbols": TensorProto.INT64, "ended": TensorProto.BOOL, "h": TensorProto.FLOAT, "c": TensorProto.FLOAT}
-    inside = {name: graph.fresh(name) for name in carried}
+    inside = {name: graph.fresh(name) for name in ("symbols", "ended", "h", "c")}
     with graph.body() as nodes:
         embedded = graph.node("Gather", graph.weight("generator.embedding.weight"), inside["symbols"])
         logits, new_h, new_c = step(inside["h"], inside["c"], embedded)
@@ -229,14 +228,20 @@ def _free_run(graph: Graph, step, h: str, c: str, max_length: int) -> str:
         going = graph.node("ReduceMin", graph.node("Cast", over, to=TensorProto.INT32), keepdims=0)
         going = graph.node("Not", graph.node("Cast", going, to=TensorProto.BOOL))
     count, before = graph.fresh("step"), graph.fresh("going")
-    given = [_info(count, TensorProto.INT64), _info(before, TensorProto.BOOL)]
-    given += [_info(inside[name], kind) for name, kind in carried.items()]
-    made = [_info(going, TensorProto.BOOL)]
-    made += [_info(name, kind) for name, kind in zip((chosen, over, new_h, new_c), carried.values())]
-    body = helper.make_graph(nodes, "symbol", given, [*made, _info(logits, TensorProto.FLOAT)])
+    given = [_info(count, TensorProto.INT64, ()), _info(before, TensorProto.BOOL, ())]
+    given += _carried(*inside.values(), _hidden(graph))
+    made = [_info(going, TensorProto.BOOL, ()), *_carried(chosen, over, new_h, new_c, _hidden(graph))]
+    body = helper.make_graph(nodes, "symbol", given, [*made, _info(logits, TensorProto.FLOAT, ("batch", start))])
     limits = _scalar(graph, max_length + 1), graph.constant(np.array(True))
     return graph.nodes_of("Loop", 5, *limits, symbols, ended, h, c, body=body)[4]
 
 
-def _info(name: str, kind: int):
-    return helper.make_tensor_value_info(name, kind, None)
+def _carried(symbols: str, ended: str, h: str, c: str, hidden: int) -> list:
+    """What goes from step to step."""
+    kinds = ((symbols, TensorProto.INT64, ()), (ended, TensorProto.BOOL, ()))
+    kinds += ((h, TensorProto.FLOAT, (hidden,)), (c, TensorProto.FLOAT, (hidden,)))
+    return [_info(name, kind, ("batch", *rest)) for name, kind, rest in kinds]
+
+
+def _info(name: str, kind: int, shape: tuple):
+    return helper.make_tensor_value_info(name, kind, shape)
