@@ -27,10 +27,11 @@ class Recipe:
     digits_share: float = 0.07
     mixed_share: float = 0.06  # road numbers, opening hours, prices, ordinals, addresses of the web
     random_share: float = 0.03  # letters at random, so that no word list is learnt by heart
+    short_words: float = 0.45  # chance, thrice, that another word is written if it is shorter: signs are brief
     punctuation_share: float = 0.05  # a comma, quotes, a full stop … beside or inside the word
-    upper_share: float = 0.45
-    capital_share: float = 0.30
-    lower_share: float = 0.20  # what is left keeps the case of the list
+    upper_share: float = 0.50
+    capital_share: float = 0.28
+    lower_share: float = 0.17  # what is left keeps the case of the list
     # how it is written
     shaped: float = 0.4  # chance of kerning, ligatures and joins as the font has them (always outside of Latin)
     tracking: float = 0.35  # chance of letters set wider or tighter than the font says

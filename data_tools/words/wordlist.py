@@ -105,7 +105,11 @@ class Writer:
         if pick < recipe.random_share:
             return _case(at_random(random), random, recipe)
         pick -= recipe.random_share
-        word = self._sign(random) if pick < self._sign_share else self._dictionary(random)
+        draw = self._sign if pick < self._sign_share else self._dictionary
+        word = draw(random)
+        for _ in range(3):
+            if random.random() < recipe.short_words:
+                word = min(word, draw(random), key=len)
         return _punctuated(_case(word, random, recipe), random, recipe)
 
     def _sign(self, random: Random) -> str:

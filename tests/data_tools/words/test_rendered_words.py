@@ -143,7 +143,7 @@ def test_recipes_come_from_files_strictly(tmp_path):
 @pytest.mark.parametrize("effect", [name for name, value in asdict(Recipe()).items() if isinstance(value, float)])
 def test_every_effect_at_its_extremes_still_draws(effect):
     shares = ("share", "rotation", "width", "strength")
-    most = 0.24 if effect.endswith(shares) else 1.0
+    most = 0.2 if effect.endswith(shares) else 1.0
     for value in (0.0, most):
         reader = RenderedWords(9, 8, BUNDLED.with_(**{effect: value}))
         assert all(min(reader[i].image.size) >= 4 for i in range(8))
