@@ -5,6 +5,7 @@
 // of its output gradient, it is G^T [sum over tiles of M * V] G, 36 products (out x tiles) . (tiles x in). For all others
 // it is the product of every run of pixels under a row of the kernel with the gradients at the pixels they lead to.
 #pragma once
+#include "outer.h"
 #include "pixels.h"
 #include "winograd.h"
 
@@ -28,46 +29,6 @@ CRNN_INLINE void gather_weights(const Vec* u, int s, Vec* g, int t) {
     g[0] = .25f * u[0] - near * (1.f / 6) + far * (1.f / 24);
     g[t] = (u[2 * s] - u[s]) * (1.f / 6) + (u[3 * s] - u[4 * s]) * (1.f / 12);
     g[2 * t] = (far - near) * (1.f / 6) + u[5 * s];
-}
-
-// sums (R x V vectors) += over k of a[k][row] * b[k][column]; rows of a and b lie `stride` apart.
-template <int R, int V>
-static __attribute__((noinline)) void outer_tile(int depth, const float* a, int64_t a_stride, const float* b,
-                                                 int64_t b_stride, float* sums, int64_t stride, bool first) {
-    Vec sum[R][V];
-    for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++) sum[r][v] = first ? Vec{} : load(sums + r * stride + v * LANES);
-    for (int k = 0; k < depth; k++, a += a_stride, b += b_stride) {
-        Vec row[V];
-        for (int v = 0; v < V; v++) row[v] = load(b + v * LANES);
-        _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {
-            const float x = a[r];
-            _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) sum[r][v] += row[v] * x;
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++) store(sums + r * stride + v * LANES, sum[r][v]);
-}
-
-using OuterTile = void (*)(int, const float*, int64_t, const float*, int64_t, float*, int64_t, bool);
-
-template <int V>
-static OuterTile outer_tile_of(int rows) {
-    static const OuterTile table[TILE_ROWS] = {outer_tile<1, V>, outer_tile<2, V>, outer_tile<3, V>,
-                                               outer_tile<4, V>, outer_tile<5, V>, outer_tile<6, V>};
-    return table[rows - 1];
-}
-
-static inline OuterTile find_outer_tile(int rows, int vecs) {
-    switch (vecs) {
-        case 1: return outer_tile_of<1>(rows);
-        case 2: return outer_tile_of<2>(rows);
-#if defined(__AVX512F__)
-        case 3: return outer_tile_of<3>(rows);
-        case 4: return outer_tile_of<4>(rows);
-#endif
-    }
-    return nullptr;
 }
 
 struct ConvShape {
@@ -281,14 +242,6 @@ class TrainingConv {
                             sum += sums_.get()[part * size + (size_t(u * kw + v) * stride + c) * out + o];
                         dweight[((size_t(o) * s.in + c) * kh + u) * kw + v] = float(sum);
                     }
-    }
-
-    // sums (rows x vecs) += over k of a[k][row] * b[k][column]
-    static void outer_product(int depth, const float* a, int64_t a_stride, int rows, const float* b, int64_t b_stride,
-                              int vecs, float* sums, int64_t stride, bool fresh) {
-        for (int r = 0; r < rows; r += TILE_ROWS)
-            find_outer_tile(std::min(TILE_ROWS, rows - r), vecs)(depth, a + r, a_stride, b, b_stride, sums + r * stride,
-                                                                 stride, fresh);
     }
 
     static void add_pixels(const Images& dy, std::vector<double>& sums) {

@@ -123,13 +123,13 @@ const char* crnn_call_bilstm(const float* const* in, float* const* out, const in
     });
 }
 
-// In dh (T, N, 2H), gates, cells, w_hh; out dgates (T, N, 2, 4, wide); numbers as above.
+// In dh (T, N, 2H), x, w_ih, w_hh, h, gates, cells; out dx, dw_ih, dw_hh, dbias; numbers as above.
 const char* crnn_call_bilstm_grad(const float* const* in, float* const* out, const int64_t* numbers) {
     static BiLSTMGrad grad;
     return call([&] {
-        grad.pack(int(numbers[3]), in[3]);
-        const Recurrence r = recurrence(numbers, const_cast<float*>(in[1]), nullptr, const_cast<float*>(in[2]));
-        grad.run(r, in[0], r.lengths, out[0]);
+        grad.pack(int(numbers[2]), int(numbers[3]), in[2], in[3]);
+        const auto kept = [&](int i) { return const_cast<float*>(in[i]); };  // read only from here on
+        grad.run(recurrence(numbers, kept(5), kept(4), kept(6)), in[1], in[0], {out[0], out[1], out[2], out[3]});
     });
 }
 
