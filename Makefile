@@ -29,7 +29,7 @@ format: .venv/ready-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/ready .venv-torch/ready  ## training and reading images/s, Jittor against PyTorch in turn
+bench: .venv/ready-bench .venv-torch/ready  ## training and reading images/s, Jittor against PyTorch in turn
 	$(BIN)/python -m eval speed $(ARGS)
 
 fonts: .venv/ready  ## fetch the open font families that training uses, into fonts/ (needs npm)
@@ -48,6 +48,10 @@ clean:  ## remove the environments
 
 .venv/ready-dev: requirements-dev.txt .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+.venv/ready-bench: requirements-bench.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	touch $@
 
 .venv-torch/ready: requirements-torch.txt
