@@ -22,6 +22,8 @@ from crnn_jt.weights import check, read_safetensors
 from data_tools.errors import UserError
 from data_tools.files import write_bytes, write_text
 
+REMEDY = "lower train.learning_rate or set train.clip, then --resume from the checkpoint before it"
+
 
 @dataclass
 class Progress:
@@ -72,7 +74,7 @@ class Run:
         contiguous = {name: np.ascontiguousarray(value, np.float32) for name, value in arrays.items()}
         wrong = next((name for name, value in contiguous.items() if not np.isfinite(value).all()), None)
         if wrong is not None:
-            raise UserError(f"{wrong} is not finite at step {self.progress.step}: {self.checkpoint} stays as it was")
+            raise UserError(f"{wrong} is not finite at step {self.progress.step}: {REMEDY}")
         write_bytes(self.checkpoint, save(contiguous, metadata))
 
     def restore(self, module, optimizer: Optimizer, average: Average | None, writes: bool = True) -> None:

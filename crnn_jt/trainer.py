@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from crnn_jt import backend
 from crnn_jt.backend import ops, ranks
-from crnn_jt.checkpoint import Run
+from crnn_jt.checkpoint import REMEDY, Run
 from crnn_jt.decoding.ctc import Reading, feasible, pad
 from crnn_jt.evaluation import evaluate
 from crnn_jt.interruption import Interruption
@@ -27,7 +27,6 @@ from data_tools.errors import UserError
 from data_tools.loader import Batch, Loader
 
 logger = logging.getLogger(__name__)
-REMEDY = "lower train.learning_rate or set train.clip, then --resume from the checkpoint before it"
 
 
 @dataclass

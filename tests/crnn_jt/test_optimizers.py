@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from crnn_jt.backend import ops
+from crnn_jt.backend import gradients, ops, parameters
 from crnn_jt.optimizers import Average, Optimizer, learning_rate
+from crnn_jt.recognizer import build
 from crnn_jt.spec import TrainSpec
+from tests.crnn_jt import tiny
 
 START = np.array([1.0, -2.0, 0.5, 3.0], np.float32)
 RATE = 0.05
@@ -74,6 +77,16 @@ def test_five_steps_follow_the_published_rule(name, clip):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_parameter_still_learns_after_its_update():
+    """An update must not stop a parameter's gradient: every step after the first would learn nothing."""
+    own = parameters(build(tiny.model("light", "identity")))
+    optimizer = Optimizer(TrainSpec(optimizer="sgd"), own)
+    for _ in range(2):
+        found = gradients(sum((value * value).sum() for value in own.values()), list(own.values()))
+        assert all(np.abs(ops.numpy(g)).max() > 0 for g, p in zip(found, own.values()) if np.abs(ops.numpy(p)).max())
+        optimizer.step(found, 0.01)
+
+
 def test_averages_follow_and_do_not_touch_the_weights():
     """The average is a copy that lags behind; young ones follow faster."""
     values = {"w": ops.array(np.zeros(2, np.float32))}
@@ -109,7 +122,7 @@ def test_cosine_schedule():
     """From the full rate to the final fraction, half way in the middle; never below it, even past the end."""
     found = rates(schedule="cosine", final_fraction=0.02)
     assert found[0] == 1.0 and found[50] == pytest.approx(0.51) and found[100] == pytest.approx(0.02)
-    assert all(a >= b for a, b in zip(found, found[1:]))
+    assert all(a >= b for a, b in pairwise(found))
     spec = TrainSpec(learning_rate=1.0, warmup=0, schedule="cosine", final_fraction=0.02)
     assert learning_rate(spec, 10**6, 1.7) == pytest.approx(0.02)
 
