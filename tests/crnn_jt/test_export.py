@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytest.importorskip("onnx", reason="onnx is not installed (requirements-bench.txt)")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (requirements-bench.txt)")
+
 from crnn_jt import backend, export, onnx_graph
 from crnn_jt.decoding import ctc
 from crnn_jt.layers import Activation, Conv, Norm, Residual
