@@ -25,6 +25,20 @@ class Conv2d(jt.nn.Conv):
         return conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
+class BatchNorm2d(jt.nn.BatchNorm):
+    """Jittor's batch normalisation; training on the CPU, in one process, it runs in the kernels (`fast/planes.py`)."""
+
+    def execute(self, x):
+        if not self.is_train or jt.flags.use_cuda or jt.in_mpi or not fast.available():
+            return super().execute(x)
+        from crnn_jt.backend.fast.planes import batch_norm
+
+        y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
+        for running, own in ((self.running_mean, mean), (self.running_var, var)):
+            running.update(running + (own - running) * self.momentum)
+        return y
+
+
 class BiLSTM(jt.nn.Module):
     """Bidirectional LSTM, (T, N, in) -> (T, N, 2·hidden); `lengths` (N,) int array or None for all T steps.
 
@@ -105,8 +119,20 @@ def _ctc_loss(log_probs, targets: np.ndarray, lengths: np.ndarray, target_length
     return jt.ctc_loss(log_probs, _array(targets), _array(lengths), _array(target_lengths), blank=0, reduction="none")
 
 
+def _relu(x):
+    if jt.flags.use_cuda or not fast.available():
+        return jt.nn.relu(x)
+    from crnn_jt.backend.fast.planes import relu
+
+    return relu(x)
+
+
 def _max_pool(x, kernel, stride, padding):
-    """Max pooling by reindexing, since `nn.MaxPool2d` refuses images no higher than its kernel."""
+    """Max pooling: off the CPU by reindexing, since `nn.MaxPool2d` refuses images no higher than its kernel."""
+    if not jt.flags.use_cuda and fast.available():
+        from crnn_jt.backend.fast.planes import max_pool
+
+        return max_pool(x, kernel, stride, padding)
     if padding == (0, 0) and x.shape[2] > kernel[0] and x.shape[3] > kernel[1]:
         return jt.nn.max_pool2d(x, kernel, stride)
     batch, channels, height, width = x.shape
@@ -123,7 +149,7 @@ def _max_pool(x, kernel, stride, padding):
 nn = SimpleNamespace(
     Module=jt.nn.Module,
     Conv2d=Conv2d,
-    BatchNorm2d=jt.nn.BatchNorm2d,
+    BatchNorm2d=BatchNorm2d,
     Linear=jt.nn.Linear,
     Embedding=jt.nn.Embedding,
     LSTMCell=jt.nn.LSTMCell,
@@ -137,7 +163,7 @@ ops = SimpleNamespace(
     concat=jt.concat,
     stack=jt.stack,
     zeros=jt.zeros,
-    relu=jt.nn.relu,
+    relu=_relu,
     hardswish=lambda x: x * (x + 3).maximum(0).minimum(6) / 6,
     tanh=jt.tanh,
     sigmoid=jt.sigmoid,

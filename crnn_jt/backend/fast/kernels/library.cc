@@ -4,6 +4,7 @@
 #include "conv_train.h"
 #include "lstm_train.h"
 #include "network.h"
+#include "planes.h"
 
 using namespace crnn;
 
@@ -35,9 +36,13 @@ Recurrence recurrence(const int64_t* numbers, float* gates, float* h, float* cel
             numbers[4] ? numbers + 5 : nullptr};
 }
 
+template <class Integer>
+Window window(const Integer* w) {
+    return {int(w[0]), int(w[1]), int(w[2]), int(w[3]), int(w[4]), int(w[5])};
+}
+
 ConvShape conv_shape(const int64_t* n) {
-    return {int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4]),
-            {int(n[6]), int(n[7]), int(n[8]), int(n[9]), int(n[10]), int(n[11])}};
+    return {int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4]), window(n + 6)};
 }
 
 // One for the process: its memory is kept from step to step, and Jittor runs one operator at a time.
@@ -46,7 +51,7 @@ TrainingConv& training_conv() {
     return conv;
 }
 
-Window window(const int* w) { return {w[0], w[1], w[2], w[3], w[4], w[5]}; }
+Planes planes(const int64_t* n) { return {int(n[0]), int(n[1]), n[2]}; }
 
 }  // namespace
 
@@ -146,6 +151,45 @@ const char* crnn_call_conv_input_grad(const float* const* in, float* const* out,
 // In x, dy; out dweight, dbias.
 const char* crnn_call_conv_weight_grad(const float* const* in, float* const* out, const int64_t* numbers) {
     return call([&] { training_conv().weight_gradient(conv_shape(numbers), in[0], in[1], out[0], out[1]); });
+}
+
+// Batch normalisation; numbers N, C, H * W, 1 / eps. In x, weight, bias; out y, mean, var.
+const char* crnn_call_batch_norm(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { batch_norm(planes(numbers), in[0], in[1], in[2], 1. / numbers[3], out[0], out[1], out[2]); });
+}
+
+// In x, dy, weight, mean, var; out dx, dweight, dbias.
+const char* crnn_call_batch_norm_grad(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] {
+        batch_norm_gradient(planes(numbers), in[0], in[1], in[2], in[3], in[4], 1. / numbers[3], out[0], out[1], out[2]);
+    });
+}
+
+// Max pooling; numbers planes, H, W, window. In x; out y, places.
+const char* crnn_call_max_pool(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] {
+        max_pool_planes(numbers[0], int(numbers[1]), int(numbers[2]), window(numbers + 3), in[0], out[0], out[1]);
+    });
+}
+
+// In dy, places; out dx.
+const char* crnn_call_max_pool_grad(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] {
+        const Window w = window(numbers + 3);
+        const int h = int(numbers[1]), width = int(numbers[2]);
+        const int64_t area = int64_t(w.out_h(h)) * w.out_w(width);
+        max_pool_gradient(numbers[0], int64_t(h) * width, area, in[0], in[1], out[0]);
+    });
+}
+
+// Numbers: count. In x; out y.
+const char* crnn_call_relu(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { relu(numbers[0], in[0], out[0]); });
+}
+
+// In dy, y; out dx.
+const char* crnn_call_relu_grad(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { relu_gradient(numbers[0], in[0], in[1], out[0]); });
 }
 
 }  // extern "C"
