@@ -68,11 +68,7 @@ class Studio:
 
         Raises CorruptSample where no font has the word's characters.
         """
-        text = self._writer.text(random)
-        font = self._fonts.draw(random, text)
-        if font is None:
-            raise CorruptSample(key, f"no font at hand has all characters of {text!r}")
-        text = font.as_drawn(text)
+        font, text = self._font_and_text(random, key)
         alone, everything = join(self._lines(font, text, random, recipe))
         if alone.size == 0:
             raise CorruptSample(key, f"{font.path} draws nothing for {text!r}")
@@ -82,13 +78,21 @@ class Studio:
         picture = paint(np.asarray(masks[-1].crop(box)), random, recipe, None if drawn else self._textures)
         return Sample((screen if drawn else camera)(picture, random, recipe), text, key)
 
+    def _font_and_text(self, random: Random, key: str) -> tuple[Font, str]:
+        for _ in range(10):
+            text = self._writer.text(random)
+            font = self._fonts.draw(random, text)
+            if font is not None:
+                return font, font.as_drawn(text)
+        raise CorruptSample(key, f"no font at hand has all characters of {text!r}, nor of nine words before")
+
     def _lines(self, font: Font, text: str, random: Random, recipe: Recipe) -> list[tuple[Line, int, int]]:
         """The word's line, and now and then words around it: (line, left end, base line)."""
         word = set_line(font, text, random, recipe)
         lines = [(word, 0, 0), *_rules(word.mask.shape[1], random, recipe)]
         if random.random() >= recipe.neighbours * recipe.strength:
             return lines
-        space, leading = round(CAPITAL_HEIGHT * random.uniform(0.4, 0.9)), CAPITAL_HEIGHT * random.uniform(1.35, 2.0)
+        space, leading = round(CAPITAL_HEIGHT * random.uniform(0.12, 0.7)), CAPITAL_HEIGHT * random.uniform(1.35, 2.0)
         width = word.mask.shape[1]
         for side in random.choice(("l", "r", "lr", "u", "d", "ud", "d", "lrud")):
             other = self._neighbour(font, random, recipe)

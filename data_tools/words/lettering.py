@@ -45,12 +45,12 @@ def set_line(font: Font, text: str, random: Random, recipe: Recipe) -> Line:
 
 
 def _set_letters(font: Font, text: str, random: Random, tracking: float, jitter: float, larger: bool) -> Line:
-    pen, placed = 0.0, []
+    pen, placed, small = 0.0, [], random.uniform(0.62, 0.85)
     for position, character in enumerate(text):
         glyph = font.glyph(character)
         mask, left, top, advance = glyph.mask, glyph.left, glyph.top, glyph.advance
         if larger and position and mask.size:
-            mask, left, top, advance = _shrunk(mask, left, top, advance, 0.78)
+            mask, left, top, advance = _shrunk(mask, left, top, advance, small)
         shift = random.gauss(0, jitter) if jitter else 0.0
         if mask.size:
             placed.append((mask, round(pen + left), round(top + shift)))
@@ -245,7 +245,7 @@ def crop_box(word: Image.Image, random: Random, recipe: Recipe) -> tuple[int, in
     left, top, right, bottom = word.getbbox() or (0, 0, *word.size)
     unit = min(bottom - top, 1.5 * CAPITAL_HEIGHT)
     if random.random() < recipe.crop_tight:
-        margins = [random.uniform(-0.01, 0.10) for _ in range(4)]
+        margins = [random.uniform(-0.02, 0.09) for _ in range(4)]
     elif random.random() < 0.7:
         margins = [random.uniform(0.03, 0.30) for _ in range(4)]
     else:

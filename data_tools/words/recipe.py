@@ -9,6 +9,7 @@ from pathlib import Path
 from data_tools.errors import UserError
 
 PRINTABLE = "".join(map(chr, range(33, 127)))
+QUOTES = "“”‘’"
 
 
 @dataclass(frozen=True)
@@ -19,23 +20,23 @@ class Recipe:
     fonts: tuple[str, ...] = ()  # folders or files beside the system's fonts and the bundled ones
     system_fonts: bool = True
     words: str | None = None  # a word list or a Hunspell .dic (its .aff beside it); None: the list that ships
-    characters: str = PRINTABLE  # words with others are left out; "" allows whatever the fonts have
+    characters: str = PRINTABLE + QUOTES  # words with others are left out; "" allows whatever the fonts have
     words_per_line: int = 1  # up to this many words, a space between them
     sign_share: float = (
         0.30  # names, shops, brands: the vocabulary of signs that ships; none of it beside a list of yours
     )
-    digits_share: float = 0.07
-    mixed_share: float = 0.06  # road numbers, opening hours, prices, ordinals, addresses of the web
+    digits_share: float = 0.09
+    mixed_share: float = 0.08  # road numbers, opening hours, prices, ordinals, addresses of the web
     random_share: float = 0.03  # letters at random, so that no word list is learnt by heart
     short_words: float = 0.45  # chance, thrice, that another word is written if it is shorter: signs are brief
     punctuation_share: float = 0.05  # a comma, quotes, a full stop … beside or inside the word
-    upper_share: float = 0.50
+    upper_share: float = 0.48
     capital_share: float = 0.28
-    lower_share: float = 0.17  # what is left keeps the case of the list
+    lower_share: float = 0.19  # what is left keeps the case of the list
     # how it is written
     shaped: float = 0.4  # chance of kerning, ligatures and joins as the font has them (always outside of Latin)
     tracking: float = 0.35  # chance of letters set wider or tighter than the font says
-    first_larger: float = 0.05  # chance of a larger first letter before small capitals
+    first_larger: float = 0.07  # chance of a larger first letter before small capitals
     jitter: float = 0.05  # chance of letters off the line, as on hand-made signs
     width: float = 0.35  # standard deviation of the logarithm of the stretch, in thirds
     slant: float = 0.15  # chance of a sheared face
@@ -54,14 +55,14 @@ class Recipe:
     graphic: float = 0.25  # share drawn, not photographed: a plain ground, no lens, no light, no sensor
     backgrounds: str | None = None  # a folder of photographs without text; None: procedural textures
     plain: float = 0.30  # chance of a plain ground
-    neighbours: float = 0.22
+    neighbours: float = 0.25
     clutter: float = 0.15
-    crop_tight: float = 0.35
-    crop_clipped: float = 0.10
+    crop_tight: float = 0.40
+    crop_clipped: float = 0.15
     # geometry
     rotation: float = 3.0
     perspective: float = 0.35
-    curve: float = 0.14
+    curve: float = 0.16
     # the camera
     light: float = 0.38
     blur: float = 0.42

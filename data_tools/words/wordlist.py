@@ -145,6 +145,12 @@ _AROUND = (
     ("&", ""),
     ("-", ""),
     ("@", ""),
+    ("“", ""),
+    ("“", "”"),
+    ("", "”"),
+    ("‘", "’"),
+    ("|", ""),
+    ("", "|"),
 )
 
 
@@ -199,6 +205,9 @@ def _telephone(random: Random) -> str:
     )
 
 
+_UNITS = tuple("kg,g,ml,l,m,km,mph,cm,GB,MB,TB,MHz,V,W,mm,oz,lb,ft,p,k,x,D,G,th,s".split(","))
+
+
 def mixed(random: Random, words: tuple[str, ...]) -> str:
     """Letters with digits: road numbers, hours, ordinals, models, addresses of the web, number plates."""
     kind, number, letter = random.random(), random.randrange, lambda: random.choice(string.ascii_uppercase)
@@ -211,52 +220,32 @@ def mixed(random: Random, words: tuple[str, ...]) -> str:
         return random.choice(
             (
                 f"{number(1, 13)}{random.choice(('am', 'pm', 'AM', 'PM'))}",
-                "24h",
-                "24HR",
+                f"{number(1, 25)}HR",
                 f"{number(1, 25)}h",
                 f"{number(0, 24)}:{number(0, 60):02}",
             )
         )
     if kind < 0.54:
-        unit = random.choice(
-            (
-                "kg",
-                "g",
-                "ml",
-                "l",
-                "m",
-                "km",
-                "mph",
-                "cm",
-                "GB",
-                "MB",
-                "TB",
-                "MHz",
-                "V",
-                "W",
-                "mm",
-                "oz",
-                "lb",
-                "ft",
-                "p",
-                "k",
-                "x",
-                "D",
-                "G",
-                "th",
-                "s",
-            )
-        )
+        unit = random.choice(_UNITS)
         return f"{number(1, 10 ** random.choice((1, 2, 3)))}{unit}"
-    if kind < 0.70:
-        domain = random.choice((".com", ".co.uk", ".org", ".net", ".de", ".fr", ".info", ".com"))
-        return random.choice(("www.", "", "")) + word.lower() + domain
-    if kind < 0.82:
+    if kind < 0.74:
+        return _address(random, word, random.choice(words))
+    if kind < 0.84:
         return "".join(random.choice(string.ascii_uppercase + string.digits) for _ in range(number(2, 8)))
     if kind < 0.92:
         letters = letter() + (letter() if random.random() < 0.5 else "")
         return f"{letters}{random.choice(('-', '', ''))}{number(1, 1000)}{random.choice(('', '', letter()))}"
     return f"{word}{number(1, 100)}" if random.random() < 0.5 else f"{random.choice('24')}{word}"
+
+
+def _address(random: Random, one: str, two: str) -> str:
+    """An address of the web: www. or not, one word or two, small letters, CamelCase or capitals."""
+    name = one.lower() if random.random() < 0.5 else one.lower() + two.lower()
+    if random.random() < 0.2:
+        name = one[:1].upper() + one[1:].lower() + two[:1].upper() + two[1:].lower()
+    ending = random.choice((".com", ".com", ".com", ".co.uk", ".org", ".net", ".de", ".fr", ".nl", ".info", ".in"))
+    name = random.choice(("www.", "www.", "")) + name.strip(".,&'-")[:17] + ending
+    return name.upper() if random.random() < 0.12 else name
 
 
 def ordinal(number: int, random: Random) -> str:
