@@ -12,10 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from crnn_jt.spec import ModelSpec, from_dict, to_dict
+from crnn_jt.tokenizer import Tokenizer
 from data_tools.errors import UserError
 from data_tools.files import write_bytes
 
 BUNDLED = Path(__file__).parent / "bundled"
+BY_SYMBOL = ("generator.head.weight", "generator.head.bias", "generator.embedding.weight")
+"""Arrays with a row for each symbol."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def find_weights(name: str | Path) -> Path:
     if len(path.parts) == 1 and bundled.is_file():
         return bundled
     names = ", ".join(bundled_names()) or "none"
-    raise UserError(f"--weights {name}: no such file or model; models that ship: {names}")
+    raise UserError(f"{name}: no such weights file or model; models that ship: {names}")
 
 
 def bundled_names() -> list[str]:
@@ -58,10 +61,12 @@ def load_weights(name: str | Path) -> Weights:
     arrays, metadata = read_safetensors(path)
     try:
         spec, info = json.loads(metadata["spec"]), json.loads(metadata.get("info", "{}"))
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: holds no model spec; foreign weights come in by: python -m crnn_jt import-weights"
         ) from error
+    if not isinstance(info, dict):
+        raise UserError(f"{path}: its info is no mapping of keys to values")
     try:
         return Weights({key: _float(key, value) for key, value in arrays.items()}, from_dict(ModelSpec, spec), info)
     except UserError as error:
@@ -79,7 +84,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]
     try:
         with safe_open(str(path), framework="numpy") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError, AttributeError, KeyError, MemoryError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({' '.join(str(error).split())})") from error
 
 
@@ -95,7 +100,34 @@ def check(arrays: dict[str, np.ndarray], own: dict[str, np.ndarray], where: str)
         raise UserError(f"{where}: does not fit the model: {'; '.join(problems[:5])}{more}")
 
 
-def transfer(arrays: dict[str, np.ndarray], own: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """For fine-tuning: what of `arrays` fits, and the names of those of `own` that keep their fresh values."""
-    fitting = {key: value for key, value in arrays.items() if key in own and own[key].shape == value.shape}
-    return fitting, [key for key in own if key not in fitting]
+def transfer(weights: Weights, own: dict[str, np.ndarray], spec: ModelSpec) -> tuple[dict[str, np.ndarray], list[str]]:
+    """For fine-tuning a model of `spec` with the arrays `own`: what `weights` give it, and what stays fresh, named.
+
+    A generator of another kind stays fresh. With another character set, symbols that both have keep their rows.
+    """
+    old, new = Tokenizer(weights.spec.labels).symbols, Tokenizer(spec.labels).symbols
+    same_generator = weights.spec.generator.name == spec.generator.name
+    fitting, fresh = {}, []
+    for key, mine in own.items():
+        theirs = weights.arrays.get(key) if same_generator or not key.startswith("generator.") else None
+        if theirs is not None and key in BY_SYMBOL and old != new and theirs.shape[1:] == mine.shape[1:]:
+            fitting[key], kept = _by_symbol(theirs, mine, old, new)
+            if kept < len(mine):
+                fresh.append(f"{key} ({len(mine) - kept} of {len(mine)} rows)")
+        elif theirs is not None and theirs.shape == mine.shape:
+            fitting[key] = theirs
+        else:
+            fresh.append(key)
+    return fitting, fresh
+
+
+def _by_symbol(theirs: np.ndarray, mine: np.ndarray, old: tuple, new: tuple) -> tuple[np.ndarray, int]:
+    """`mine` with the rows of shared symbols, of index 0 and of an embedding's extra last row, and how many."""
+    places = {symbol: row for row, symbol in enumerate(old, start=1)}
+    pairs = [(0, 0), *((row, places[symbol]) for row, symbol in enumerate(new, start=1) if symbol in places)]
+    if len(theirs) == len(old) + 2:
+        pairs.append((len(new) + 1, len(old) + 1))
+    merged = mine.copy()
+    for to, source in pairs:
+        merged[to] = theirs[source]
+    return merged, len(pairs)

@@ -167,7 +167,7 @@ def start_from(recognizer, name: str) -> None:
     from crnn_jt.backend import load_state, state
     from crnn_jt.weights import load_weights, transfer
 
-    fitting, fresh = transfer(load_weights(name).arrays, state(recognizer))
+    fitting, fresh = transfer(load_weights(name), state(recognizer), recognizer.spec)
     if not fitting:
         raise UserError(f"--init {name}: not one of its weights fits this model")
     load_state(recognizer, fitting)
