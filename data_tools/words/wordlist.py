@@ -205,7 +205,33 @@ def _telephone(random: Random) -> str:
     )
 
 
-_UNITS = tuple("kg,g,ml,l,m,km,mph,cm,GB,MB,TB,MHz,V,W,mm,oz,lb,ft,p,k,x,D,G,th,s".split(","))
+_UNITS = (
+    "kg",
+    "g",
+    "ml",
+    "l",
+    "m",
+    "km",
+    "mph",
+    "cm",
+    "GB",
+    "MB",
+    "TB",
+    "MHz",
+    "V",
+    "W",
+    "mm",
+    "oz",
+    "lb",
+    "ft",
+    "p",
+    "k",
+    "x",
+    "D",
+    "G",
+    "th",
+    "s",
+)
 
 
 def mixed(random: Random, words: tuple[str, ...]) -> str:
