@@ -61,7 +61,7 @@ class SequenceReader:
         backend.load_state(self.recognizer, weights.arrays)
         self.recognizer.eval()
         self.transform = transform_of(weights.spec)
-        self.network = _frozen(self.recognizer, weights) if fast and backend.NAME == "jittor" else None
+        self.network = _frozen(self.recognizer, weights) if fast and backend.kernels() else None
 
     @property
     def spec(self) -> ModelSpec:

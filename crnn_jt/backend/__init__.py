@@ -7,7 +7,7 @@ targets) stay numpy until an operator needs them. Both backends export these nam
     ops   array, numpy, concat, stack, zeros, relu, hardswish, tanh, sigmoid, softmax, log_softmax, argmax, max_pool,
           pick, ctc_loss
     and   NAME, state, load_state, tensors, parameters, gradients, assign, no_grad, seed, synchronize, place,
-    precision, ranks
+    precision, kernels, ranks
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ state, load_state, tensors, parameters = _chosen.state, _chosen.load_state, _cho
 assign = _chosen.assign
 gradients, no_grad, seed, synchronize = _chosen.gradients, _chosen.no_grad, _chosen.seed, _chosen.synchronize
 place, precision, ranks = _chosen.place, _chosen.precision, _chosen.ranks
+kernels = _chosen.kernels
 
 __all__ = [
     "NAME",
     "assign",
     "gradients",
+    "kernels",
     "load_state",
     "nn",
     "no_grad",

@@ -243,6 +243,11 @@ def precision(name: str) -> AbstractContextManager:
     return nullcontext()
 
 
+def kernels() -> bool:
+    """Whether reading goes through the CPU kernels (`fast/`)."""
+    return not jt.flags.use_cuda and fast.available()
+
+
 def _broadcast(module) -> None:
     if jt.in_mpi:
         module.mpi_param_broadcast(0)

@@ -14,7 +14,7 @@ from tests.crnn_jt.parity import PARTS, outcome
 
 ROOT = Path(__file__).parents[2]
 if NAME != "jittor":
-    pytest.skip("compares Jittor with PyTorch; this run is PyTorch's own", allow_module_level=True)
+    pytest.skip("Jittor only: it compares itself with PyTorch", allow_module_level=True)
 
 
 def interpreter() -> Path | None:
