@@ -2,26 +2,28 @@
 
   python -m eval.engines ENGINE JOB.json
 
-The job names the model's configuration or weights, the threads, the images (.npy) and a folder for files that engines
-share. Orders: {"task": "infer" | "train" | "read", "batch": N, "seconds": S, "least": K} -> {"seconds": [of each
-call]}, {"task": "logits"} -> {"file": .npy}, {"task": "memory"} -> {"megabytes": peak}. What libraries print goes to
-standard error.
+The job names the model's weights file or configuration, the threads, images (.npy) and pictures, and the model's ONNX
+file. Orders: {"task": "start"} builds the model; {"task": "infer" | "train" | "read", "batch": N, "seconds": S,
+"least": K} -> {"seconds": [of each call]}; {"task": "logits"} -> {"file": .npy}; {"task": "memory"} -> {"megabytes":
+peak so far}; {"task": "export"} writes the ONNX file. What libraries print goes to standard error. Only here are
+frameworks and runtimes asked for what the seam does not offer: their modes and layouts.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 Call = Callable[[np.ndarray], np.ndarray]  # images (N, C, H, W) -> logits (T, N, K)
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+LABEL = 8  # symbols of a label in the training steps
 
 
 def _weights(job: dict):
@@ -37,25 +39,25 @@ def _weights(job: dict):
     return Weights(backend.state(build(spec)), spec)
 
 
-def reader(job: dict, fast: bool):
-    """A `SequenceReader` of the job's model."""
+def _reader(job: dict, fast: bool):
     from crnn_jt.reading import SequenceReader
 
-    return SequenceReader(_weights(job), job["config"], fast)
+    return SequenceReader(_weights(job), job["model"], fast)
 
 
 def _jittor(job: dict) -> Call:
-    made = reader(job, True)
-    if made.network is None:
-        raise RuntimeError("the fast kernels do not cover this model (python -m crnn_jt doctor says why)")
-    return made.network.run
+    """What `crnn_jt.load` gives: the frozen network, or the recogniser where the kernels do not cover all of it."""
+    reader = _reader(job, True)
+    return _eager(reader.recognizer) if reader.network is None else reader.network.run
 
 
 def _framework(job: dict) -> Call:
     """The recogniser's own operators, on whichever backend the process has."""
-    from crnn_jt import backend
+    return _eager(_reader(job, False).recognizer)
 
-    recognizer = reader(job, False).recognizer
+
+def _eager(recognizer) -> Call:
+    from crnn_jt import backend
 
     def call(images: np.ndarray) -> np.ndarray:
         with backend.no_grad():
@@ -65,22 +67,33 @@ def _framework(job: dict) -> Call:
     return call
 
 
-def _torch(job: dict, channels_last: bool = False, compiled: bool = False) -> Call:
+def _channels_last(job: dict) -> Call:
+    from crnn_jt import backend
+
+    return _eager(backend.place(_reader(job, False).recognizer, "cpu"))
+
+
+def _compiled(job: dict) -> Call:
+    """All stages compiled as one; a decoder's loop, which asks for its own symbols, stays as it is."""
     import torch
 
-    torch.set_num_threads(job["threads"])
-    recognizer = reader(job, False).recognizer
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    recognizer.extractor.to(memory_format=layout)
-    stages = [recognizer.extractor.stack, recognizer.refiner, recognizer.generator.head]
-    if compiled:
-        stages = [torch.compile(stage) for stage in stages]
     from crnn_jt.recognizer import map_to_sequence
+
+    recognizer = _reader(job, False).recognizer
+    aligned, axis = recognizer.generator.aligned, recognizer.extractor.sequence_axis
+
+    def stages(images):
+        sequence = recognizer.refiner(map_to_sequence(recognizer.extractor(images), axis))
+        return recognizer.generator(sequence, None) if aligned else sequence
+
+    compiled = torch.compile(stages)
 
     def call(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            features = stages[0](torch.from_numpy(images).to(memory_format=layout))
-            return stages[2](stages[1](map_to_sequence(features, recognizer.extractor.sequence_axis))).numpy()
+            found = compiled(torch.from_numpy(images))
+            if not aligned:
+                found = recognizer.generator(found, np.full(len(images), len(found)))
+            return found.numpy()
 
     return call
 
@@ -98,6 +111,8 @@ def _openvino(job: dict, precision: str) -> Call:
     import openvino
 
     core = openvino.Core()
+    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise RuntimeError("this processor has no bfloat16")
     hints = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": job["threads"]}
     model = core.read_model(_onnx_file(job))
     compiled: dict[tuple[int, ...], object] = {}
@@ -112,21 +127,17 @@ def _openvino(job: dict, precision: str) -> Call:
 
 
 def _onnx_file(job: dict) -> str:
-    """The model as ONNX, written by the first engine that needs it."""
-    path = Path(job["folder"]) / f"{job['config']}.onnx"
-    if not path.is_file():
-        from crnn_jt.export import export_onnx
-
-        export_onnx(reader(job, False), path)
-    return str(path)
+    if not Path(job["onnx"]).is_file():
+        raise RuntimeError("there is no ONNX file of this model (export: above)")
+    return job["onnx"]
 
 
 ENGINES: dict[str, Callable[[dict], Call]] = {
     "jittor": _jittor,
     "jittor-plain": _framework,
-    "torch-eager": _torch,
-    "torch-channels-last": lambda job: _torch(job, channels_last=True),
-    "torch-compile": lambda job: _torch(job, compiled=True),
+    "torch-eager": _framework,
+    "torch-channels-last": _channels_last,
+    "torch-compile": _compiled,
     "onnxruntime": _onnxruntime,
     "openvino-f32": lambda job: _openvino(job, "f32"),
     "openvino-bf16": lambda job: _openvino(job, "bf16"),
@@ -134,23 +145,29 @@ ENGINES: dict[str, Callable[[dict], Call]] = {
 
 
 def training_step(job: dict, images: np.ndarray) -> Callable[[], float]:
-    """A function that does one whole step: forward, loss, gradients, optimiser; returns the loss."""
+    """A function that does one whole step as `train` does: forward, loss, gradients, optimiser, weight average; returns
+    the loss.
+    """
     from crnn_jt import backend
-    from crnn_jt.optimizers import Optimizer
+    from crnn_jt.optimizers import Average, Optimizer
     from crnn_jt.recognizer import build
-    from crnn_jt.spec import TrainSpec, load_config
+    from crnn_jt.spec import TrainSpec
 
-    recognizer = build(load_config(job["config"]).model)
+    recognizer = build(_weights(job).spec)
     recognizer.train()
-    optimizer = Optimizer(TrainSpec(), backend.parameters(recognizer))
+    spec = TrainSpec()
+    optimizer = Optimizer(spec, backend.parameters(recognizer))
+    average = Average(spec.ema, backend.tensors(recognizer))
     rng, count = np.random.default_rng(0), len(images)
-    targets = rng.integers(1, recognizer.tokenizer.classes, (count, 8))
-    widths, sizes = np.full(count, images.shape[3]), np.full(count, 8)
+    widths = np.full(count, images.shape[3])
+    longest = min(LABEL, recognizer.spec.labels.max_length, max(1, int(recognizer.steps(widths)[0]) // 2))
+    targets, sizes = rng.integers(1, recognizer.tokenizer.classes, (count, longest)), np.full(count, longest)
 
     def step() -> float:
         logits, lengths = recognizer(backend.ops.array(images), widths, targets)
         loss = recognizer.generator.loss(logits, targets, sizes, lengths)
         optimizer.step(backend.gradients(loss, list(optimizer.parameters.values())), 1e-4)
+        average.update(optimizer.steps)
         backend.synchronize()
         return float(backend.ops.numpy(loss).sum())
 
@@ -163,21 +180,31 @@ class Engine:
     def __init__(self, name: str, job: dict):
         self.name, self.job = name, job
         self.images = np.load(job["images"])
-        self.made: dict[tuple, Callable[[], object]] = {}
+        self.made: dict[tuple, Callable] = {}
 
     def answer(self, order: dict) -> dict:
         """The answer to one order."""
-        if order["task"] == "memory":
-            return {"megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
-        if order["task"] == "logits":
-            path = Path(self.job["folder"]) / f"{self.job['config']}-{self.name}.npy"
-            np.save(path, self._network()(self.images[:8]))
+        task = order["task"]
+        if task == "memory":
+            return {"megabytes": peak_memory()}
+        if task == "export":
+            return self._export()
+        if task == "start":
+            return {"made": bool(self._network())}
+        if task == "logits":
+            path = Path(self.job["folder"]) / f"{self.name}.npy"
+            np.save(path, self._network()(self.images[:4]))
             return {"file": str(path)}
-        key = order["task"], order.get("batch", 0)
+        key = task, order["batch"]
         if key not in self.made:
             self.made[key] = self._make(*key)
         clock = CLOCKS[self.job["clock"]]
         return {"seconds": repeat(self.made[key], order["seconds"], order["least"], clock)}
+
+    def _export(self) -> dict:
+        from crnn_jt.export import export_onnx
+
+        return {"file": export_onnx(_weights(self.job), self.job["onnx"]).path}
 
     def _network(self) -> Call:
         if ("network",) not in self.made:
@@ -185,12 +212,13 @@ class Engine:
         return self.made["network",]
 
     def _make(self, task: str, batch: int) -> Callable[[], object]:
+        if task == "read":
+            reader = _reader(self.job, self.name == "jittor")
+            pictures = list(islice(cycle(self.job["pictures"]), batch))
+            return lambda: reader.read(pictures)
         images = np.ascontiguousarray(np.resize(self.images, (batch, *self.images.shape[1:])))
         if task == "train":
             return training_step(self.job, images)
-        if task == "read":
-            made, pictures = reader(self.job, self.name == "jittor"), self.job["pictures"]
-            return lambda: made.read(pictures)
         network = self._network()
         return lambda: network(images)
 
@@ -205,6 +233,12 @@ def repeat(call: Callable[[], object], seconds: float, least: int, clock: Callab
     return times
 
 
+def peak_memory() -> int:
+    """Peak resident memory of this process so far, MB; from /proc, since getrusage counts the parent's in."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return round(int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024)
+
+
 def main(name: str, job_file: str) -> None:
     """Answers the orders on standard input until it ends."""
     answers = os.fdopen(os.dup(1), "w")
@@ -214,7 +248,7 @@ def main(name: str, job_file: str) -> None:
         try:
             answer = engine.answer(json.loads(line))
         except Exception as error:  # said to the bench, which leaves this engine out and names the reason
-            answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
         print(json.dumps(answer), file=answers, flush=True)
 
 

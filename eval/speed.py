@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -14,54 +15,60 @@ from pathlib import Path
 import numpy as np
 
 REFERENCE = "torch-eager"
-INFERENCE = (
-    "jittor",
-    "jittor-plain",
-    REFERENCE,
-    "torch-channels-last",
-    "torch-compile",
-    "onnxruntime",
-    "openvino-f32",
-    "openvino-bf16",
-)
+TORCH = (REFERENCE, "torch-channels-last", "torch-compile")
+ONNX = ("onnxruntime", "openvino-f32", "openvino-bf16")
+INFERENCE = ("jittor", "jittor-plain", *TORCH, *ONNX)
 TRAINING = ("jittor", "jittor-plain", REFERENCE)
+READING = TRAINING
+TASKS = {"inference": "infer", "training": "train", "reading": "read"}
+ROOT = Path(__file__).parents[1]
+PATIENCE = 900
+"""Seconds after which an engine that does not answer is given up."""
+PAUSE = 0.05
+"""Seconds between two turns, in which the threads of the engine before fall asleep."""
 _ENVIRONMENT = {"jittor-plain": {"CRNN_FAST": "0"}}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how often: `rounds` turns for each engine and batch, `seconds` long and of `least` calls or more."""
+    """How long and how often: `repeats` turns an engine and batch, each of `seconds` and `least` calls or more."""
 
-    rounds: int = 5
-    seconds: float = 1.0
-    least: int = 2
+    repeats: int = 20
+    seconds: float = 0.5
+    least: int = 1
 
 
 @dataclass
 class Times:
-    """The calls of one engine at one batch: seconds of each, by round; `first` is the first call, set-up included."""
+    """The calls of one engine at one batch: seconds of each, by turn; `first` is the first call, compilation included;
+    `peak_mb` the most memory its process had held by then.
+    """
 
     batch: int
     first: float = 0.0
-    rounds: list[list[float]] = field(default_factory=list)
+    turns: list[list[float]] = field(default_factory=list)
+    peak_mb: int = 0
 
     @property
-    def medians(self) -> np.ndarray:
-        """Images a second in each round, from its median call."""
-        return np.array([self.batch / np.median(calls) for calls in self.rounds])
+    def rates(self) -> np.ndarray:
+        """Images a second of each turn."""
+        return np.array([self.batch * len(calls) / max(sum(calls), 1e-9) for calls in self.turns])
 
     def as_json(self, reference: Times | None) -> dict[str, float]:
-        """Figures for people: images/s (median, mean, deviation over all calls), and the ratio to the reference."""
-        rates = self.batch / np.concatenate(self.rounds)
+        """Images a second: mean and deviation over the turns, and median; the ratio to the reference is the median of
+        the turns' own, since neighbours in time share what else the machine did.
+        """
+        rates = self.rates
         figures = {
-            "images_per_s": round(float(np.median(rates)), 2),
-            "mean": round(float(rates.mean()), 2),
+            "images_per_s": round(float(rates.mean()), 2),
             "deviation": round(float(rates.std()), 2),
-            "calls": len(rates),
+            "median": round(float(np.median(rates)), 2),
+            "repeats": len(rates),
             "first_call_s": round(self.first, 3),
+            "peak_mb": self.peak_mb,
         }
-        if reference is not None and reference.rounds:
-            figures[f"ratio_to_{REFERENCE}"] = round(float(np.median(self.medians / reference.medians)), 3)
+        if reference is not None:
+            figures["ratio"] = round(float(np.median(rates / reference.rates)), 3)
         return figures
 
 
@@ -70,69 +77,80 @@ class Process:
 
     def __init__(self, name: str, job_file: Path, python: str, threads: int):
         self.name, self.problem, self.log = name, "", job_file.with_suffix(f".{name}.log")
-        backend = {"CRNN_BACKEND": "torch" if name.startswith("torch") else "jittor"}
-        variables = {"OMP_NUM_THREADS": str(threads), **backend, **_ENVIRONMENT.get(name, {})}
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [python, "-m", "eval.engines", name, str(job_file)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **variables},
-            )
+        backend = {"CRNN_BACKEND": "torch" if name in TORCH else "jittor"}
+        variables = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", **backend, **_ENVIRONMENT.get(name, {})}
+        self.process = None
+        try:
+            with self.log.open("wb") as log:
+                self.process = subprocess.Popen(
+                    [python, "-m", "eval.engines", name, str(job_file)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    bufsize=0,
+                    cwd=ROOT,
+                    env={**os.environ, **variables},
+                )
+        except OSError as error:
+            self.problem = f"{python}: cannot be started ({error.strerror})"
 
     def ask(self, **order) -> dict:
         """Gives an order and waits; {} where the engine cannot."""
         if self.problem:
             return {}
         try:
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            self.process.stdin.write((json.dumps(order) + "\n").encode())
+            ready = select.select([self.process.stdout], [], [], PATIENCE)[0]
+            line = self.process.stdout.readline() if ready else b'{"error": "no answer"}'
         except BrokenPipeError:
-            line = ""
+            line = b""
         answer = json.loads(line) if line else {"error": self._last_words()}
         self.problem = answer.get("error", "")
         return {} if self.problem else answer
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1][:200] if lines else "ended without a word"
+        return lines[-1][:200] if lines else f"ended with exit code {self.process.wait()}"
 
     def close(self) -> None:
         """Ends the process."""
+        if self.process is None:
+            return
         self.process.stdin.close()
         try:
-            self.process.wait(20)
+            self.process.wait(1 if self.problem else 20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
         self.process.stdout.close()
 
 
-def python_of(engine: str, torch_python: str | None) -> str:
-    """The interpreter for an engine: PyTorch may live in an environment of its own."""
-    beside = Path(".venv-torch/bin/python")
-    if engine.startswith("torch"):
-        return torch_python or (str(beside) if beside.is_file() else sys.executable)
+def python_of(engine: str) -> str:
+    """The interpreter for an engine. PyTorch lives in an environment of its own: CRNN_TORCH_PYTHON, or .venv-torch."""
+    beside = ROOT / ".venv-torch/bin/python"
+    if engine in TORCH:
+        return os.environ.get("CRNN_TORCH_PYTHON") or (str(beside) if beside.is_file() else sys.executable)
     return sys.executable
 
 
 def take_turns(processes: list[Process], task: str, batch: int, plan: Plan, progress) -> dict[str, Times]:
-    """Times of every engine that can do the task, by name."""
+    """Times of every engine that can do the task, by name; who goes first changes from turn to turn."""
     times = {}
     for process in processes:
-        start = time.perf_counter()
-        if process.ask(task=task, batch=batch, seconds=0, least=1):
-            times[process.name] = Times(batch, time.perf_counter() - start)
-    for _ in range(plan.rounds):
-        for process in processes:
+        answer = process.ask(task=task, batch=batch, seconds=0, least=1)
+        if answer:
+            times[process.name] = Times(batch, answer["seconds"][0])
+    for turn in range(plan.repeats):
+        for process in processes if turn % 2 == 0 else processes[::-1]:
+            time.sleep(PAUSE)
             answer = process.ask(task=task, batch=batch, seconds=plan.seconds, least=plan.least)
             if answer:
-                times[process.name].rounds.append(answer["seconds"])
+                times[process.name].turns.append(answer["seconds"])
             progress.update()
-    return {name: kept for name, kept in times.items() if len(kept.rounds) == plan.rounds}
+    for process in processes:
+        if not process.problem:
+            times[process.name].peak_mb = process.ask(task="memory").get("megabytes", 0)
+    return {name: kept for name, kept in times.items() if len(kept.turns) == plan.repeats}
 
 
 def figures(times: dict[str, Times]) -> dict[str, dict[str, float]]:
@@ -141,24 +159,45 @@ def figures(times: dict[str, Times]) -> dict[str, dict[str, float]]:
     return {name: own.as_json(reference) for name, own in times.items()}
 
 
+def start(processes: Iterable[Process], onnx_problem: str = "") -> dict[str, float]:
+    """Has every engine build its model, one after the other; the seconds each took."""
+    took = {}
+    for process in processes:
+        begin = time.perf_counter()
+        if process.name in ONNX and onnx_problem:
+            process.problem = f"no ONNX file of this model: {onnx_problem}"
+        elif process.ask(task="start"):
+            took[process.name] = round(time.perf_counter() - begin, 2)
+    return took
+
+
 def differences(processes: Iterable[Process]) -> dict[str, float]:
-    """How far each engine's logits are from the first one's, relative to the largest: all must do the same work."""
+    """How far each engine's logits are from the first one's, relative to the largest: all must do the same work.
+
+    A decoder that reads another number of symbols gives infinity.
+    """
     answers = {process.name: process.ask(task="logits") for process in processes}
     logits = {name: np.load(answer["file"]) for name, answer in answers.items() if answer}
     if not logits:
         return {}
     first = next(iter(logits.values()))
-    return {name: float(np.abs(own - first).max() / np.abs(first).max()) for name, own in logits.items()}
+    return {name: _difference(first, own) for name, own in logits.items()}
+
+
+def _difference(first: np.ndarray, own: np.ndarray) -> float:
+    if first.shape != own.shape:
+        return float("inf")
+    return float(f"{np.abs(own - first).max() / np.abs(first).max():.2e}")
 
 
 def table(document: dict) -> str:
     """The document as text: a block for each model and task, a row for each engine, a column for each batch."""
     blocks = []
-    for task in ("inference", "training", "end_to_end"):
-        for model, batches in document.get(task, {}).items():
-            blocks.append(_block(f"{task.replace('_', ' ')}, {model}, images/s (× {REFERENCE})", batches))
-    for model, problems in document["problems"].items():
-        blocks += [f"{model}, {name}: left out: {problem}" for name, problem in problems.items()]
+    for task in TASKS:
+        for model, batches in document[task].items():
+            blocks.append(_block(f"{task}, {model}: images/s ± deviation (times {REFERENCE})", batches))
+    for model, engines in document["engines"].items():
+        blocks.append(_costs(model, engines, document["inference"].get(model, {})))
     return "\n".join(blocks)
 
 
@@ -173,33 +212,42 @@ def _block(title: str, batches: dict[str, dict]) -> str:
 def _cell(own: dict | None) -> str:
     if own is None:
         return "-"
-    ratio = own.get(f"ratio_to_{REFERENCE}")
-    return f"{own['images_per_s']:.0f} ± {own['deviation']:.0f}" + (f" ({ratio:.2f})" if ratio else "")
+    ratio = f" ({own['ratio']:.2f})" if "ratio" in own else ""
+    return f"{own['images_per_s']:.{int(own['images_per_s'] < 10)}f} ± {own['deviation']:.1f}{ratio}"
+
+
+def _costs(model: str, engines: dict[str, dict], batches: dict[str, dict]) -> str:
+    """What an engine costs before and beside the images a second; or why it is missing."""
+    lines = [f"{model}: start s, first call s (compilation) by batch, peak memory MB, difference of the logits"]
+    for name, told in engines.items():
+        if "problem" in told:
+            lines.append(f"{name:<20}left out: {told['problem']}")
+            continue
+        own = [engines[name] for engines in batches.values() if name in engines]
+        firsts = " / ".join(f"{figures['first_call_s']:.2f}" for figures in own) or "-"
+        peak = max((figures["peak_mb"] for figures in own), default=0)
+        lines.append(f"{name:<20}{told['start_s']:>6.1f}  {firsts}  {peak}  {told.get('difference', 0):.1e}")
+    return "\n".join([*lines, ""])
 
 
 def plot(document: dict, path: str | Path) -> None:
-    """Bars of the inference figures, one panel a model, as PNG or SVG by the file's ending."""
-    import io
+    """Bars of the inference figures, one panel a model, in the format of the file's ending."""
+    from matplotlib.figure import Figure
 
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    from data_tools.files import write_bytes
+    from data_tools.files import atomic_file
 
     models = document["inference"]
-    figure, panels = pyplot.subplots(1, max(1, len(models)), figsize=(6 * max(1, len(models)), 4), squeeze=False)
+    figure = Figure(figsize=(7 * max(1, len(models)), 4), layout="constrained")
+    panels = figure.subplots(1, max(1, len(models)), squeeze=False)
     for axes, (model, batches) in zip(panels[0], models.items()):
         names = list(dict.fromkeys(name for engines in batches.values() for name in engines))
         for i, name in enumerate(names):
-            heights = [engines.get(name, {}).get("images_per_s", 0) for engines in batches.values()]
-            axes.bar(np.arange(len(batches)) + i / (len(names) + 1), heights, 1 / (len(names) + 1), label=name)
+            known = [(x, engines[name]) for x, engines in enumerate(batches.values()) if name in engines]
+            places = [x + i / (len(names) + 1) for x, _ in known]
+            heights, errors = zip(*((own["images_per_s"], own["deviation"]) for _, own in known))
+            axes.bar(places, heights, 1 / (len(names) + 1), yerr=errors, label=name)
         axes.set_xticks(np.arange(len(batches)) + 0.4, [f"batch {batch}" for batch in batches])
         axes.set(title=model, ylabel="images/s")
         axes.legend(fontsize=7)
-    figure.tight_layout()
-    content = io.BytesIO()
-    figure.savefig(content, format=Path(path).suffix.lstrip(".") or "png", dpi=120)
-    pyplot.close(figure)
-    write_bytes(path, content.getvalue())
+    with atomic_file(path) as file:
+        figure.savefig(file, format=Path(path).suffix.lstrip("."), dpi=120)

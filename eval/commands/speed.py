@@ -1,17 +1,20 @@
 """Images a second, reading and training, Jittor beside the other engines on this machine (the report's Table 5).
 
-  python -m eval speed                                        crnn and crnn-light, batches 1, 16, 64, 128
-  python -m eval speed --models crnn --batches 1,64 --train-batches 64 --rounds 10 --json > speed.json
-  python -m eval speed --engines jittor,torch-eager --data IIIT5k --plot speed.png
+  python -m eval speed                                            crnn and crnn-light, batches 1, 16, 64, 128
+  python -m eval speed --config crnn --repeats 100 --data IIIT5K SVT IC03 IC13 --plot speed.png --json > speed.json
+  python -m eval speed --weights crnn-light --quick --engines jittor,torch-eager
+  python -m eval speed --config crnn --only training --train-batches 64
 
-Engines: jittor (the fast kernels), jittor-plain (Jittor's own operators), torch-eager, torch-channels-last,
-torch-compile, onnxruntime, openvino-f32, openvino-bf16. Each runs in a process of its own with the same number of
-threads; they take turns, so that drift and other programs hit all alike. What is not installed is named and left out:
-PyTorch may live in an environment of its own (--torch-python, default .venv-torch), the others come with
-pip install onnx onnxruntime openvino. Set-up and compilation count in `first_call_s`, not in images/s; the ratio
-to PyTorch eager is the median over the rounds. `end to end` is picture files to text, the model's ten example words.
-Figures taken while others use the machine are worth little: the load is printed beside them. There, --clock cpu
---threads 1 compares the engines' work instead: images a second of processor time, on one thread.
+Engines: jittor (as `read` runs: the fast kernels), jittor-plain (Jittor's own operators), torch-eager,
+torch-channels-last, torch-compile, onnxruntime, openvino-f32, openvino-bf16. Each has a process of its own that stays
+alive, with the same number of threads and the same weights and images; they take turns of --seconds, --repeats times,
+so that drift and other programs hit all alike. What is not installed is named in the table and left out: PyTorch lives
+in .venv-torch (or where CRNN_TORCH_PYTHON points), the others come with requirements-bench.txt.
+
+inference: a batch of images as an array to logits. training: one whole optimiser step, label of 8 symbols. reading:
+picture files on disk to text. Start, first call (compilation) and peak memory stand apart from the images a second.
+Fresh weights are as fast as trained ones. Figures taken while others use the machine are worth little: the load is
+printed with them. There, --clock cpu --threads 1 compares work: images a second of processor time, on one thread.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,138 +31,207 @@ from data_tools.errors import UserError
 from data_tools.files import write_text
 from eval.machine import describe, line
 
-EXAMPLES = Path(__file__).parents[2] / "crnn_jt/bundled/images"
+PICTURES = 256
+FORMATS = (".png", ".svg", ".pdf")
 
 
 def add_arguments(parser) -> None:
     """Adds the command's arguments to a jsonargparse parser."""
-    parser.add_argument("--models", type=str, default="crnn,crnn-light", help="configurations, commas between")
-    parser.add_argument("--weights", type=str, default=None, help="a weights file or bundled model instead of --models")
+    parser.add_argument("--config", type=str, nargs="+", default=[], help="models with fresh weights, by configuration")
+    parser.add_argument("--weights", type=str, nargs="+", default=[], help="models by bundled name or weights file")
+    parser.add_argument("--data", type=str, nargs="+", default=[], help="data sets; none: rendered words (or scores)")
     parser.add_argument("--engines", type=str, default=None, help="only these, commas between (default: all)")
-    parser.add_argument("--batches", type=str, default="1,16,64,128", help="for inference; none to leave it out")
-    parser.add_argument("--train-batches", type=str, default="64", help="for training; none to leave it out")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each engine")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn")
+    parser.add_argument("--only", type=str, default=None, help="of inference,training,reading: these, commas between")
+    parser.add_argument("--batches", type=str, default="1,16,64,128", help="for inference")
+    parser.add_argument("--train-batches", type=str, default="64", help="for training")
+    parser.add_argument("--repeats", type=int, default=20, help="turns of each engine at each batch")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn; one call at least")
+    parser.add_argument(
+        "--quick", action="store_true", help="3 short turns at batches 1 and 64, 32 files: a first look"
+    )
     parser.add_argument("--threads", type=int, default=0, help="of every engine (0: the cores this process may use)")
     parser.add_argument("--clock", type=str, default="wall", help="wall, or cpu: time of the processor")
-    parser.add_argument(
-        "--data", type=str, default=None, help="a data set whose first images are read (default: noise)"
-    )
-    parser.add_argument("--torch-python", type=str, default=None, help="interpreter that has PyTorch")
-    parser.add_argument("--plot", type=str, default=None, help="write bars to this .png or .svg")
+    parser.add_argument("--pictures", type=int, default=PICTURES, help="files for `reading`")
+    parser.add_argument("--seed", type=int, default=0, help="which words are rendered")
+    parser.add_argument("--plot", type=str, default=None, help=f"write bars to this file ({', '.join(FORMATS)})")
     parser.add_argument("--out", type=str, default=None, help="write the JSON document to this file as well")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options, checked. `batches` says for each task which batch sizes are measured."""
+
+    engines: tuple[str, ...]
+    batches: dict[str, tuple[int, ...]]
+    repeats: int
+    seconds: float
+    threads: int
+    clock: str
+    data: tuple[str, ...]
+    seed: int
+
+
+def settings(args) -> Settings:
+    """Raises UserError for what no bench can be run with."""
+    from eval import speed
+
+    if args.clock not in ("wall", "cpu"):
+        raise UserError(f"--clock {args.clock}: it takes wall or cpu")
+    if args.plot and Path(args.plot).suffix not in FORMATS:
+        raise UserError(f"--plot {args.plot}: the name must end in {', '.join(FORMATS)}")
+    for option, least in (("repeats", 1), ("pictures", 1), ("threads", 0), ("seconds", 0)):
+        if getattr(args, option) < least:
+            raise UserError(f"--{option} {getattr(args, option)}: it takes {least} or more")
+    only = _names("--only", args.only, tuple(speed.TASKS))
+    batches = {"inference": args.batches, "training": args.train_batches, "reading": str(args.pictures)}
+    chosen = {task: _numbers(task, batches[task]) for task in only}
+    cores = len(os.sched_getaffinity(0))
+    engines = _names("--engines", args.engines, speed.INFERENCE)
+    made = Settings(
+        engines, chosen, args.repeats, args.seconds, args.threads or cores, args.clock, tuple(args.data), args.seed
+    )
+    return _quick(made) if args.quick else made
+
+
+def _quick(made: Settings) -> Settings:
+    quick = {"inference": (1, 64), "training": (64,), "reading": (32,)}
+    batches = {task: tuple(n for n in sizes if n in quick[task]) or quick[task] for task, sizes in made.batches.items()}
+    return replace(made, batches=batches, repeats=min(made.repeats, 3), seconds=min(made.seconds, 0.2))
+
+
+def _names(option: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",")) if text else known
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(f"{option} {unknown[0]}: not known; there are: {', '.join(known)}")
+    return tuple(name for name in known if name in names)
+
+
+def _numbers(task: str, text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and int(part) for part in parts):
+        option = "--train-batches" if task == "training" else "--batches"
+        raise UserError(f"{option} {text}: give numbers with commas between, such as 1,64")
+    return tuple(sorted({int(part) for part in parts}))
 
 
 def run(args) -> None:
     """Measures, prints, and writes what was asked for."""
     from eval import speed
 
-    if args.rounds < 1 or args.seconds < 0 or args.threads < 0:
-        raise UserError("--rounds takes 1 or more, --seconds and --threads 0 or more")
-    if args.clock not in ("wall", "cpu"):
-        raise UserError(f"--clock {args.clock}: not known; use wall or cpu")
-    engines = _chosen(args.engines, speed.INFERENCE)
-    batches = {"infer": _numbers("--batches", args.batches), "train": _numbers("--train-batches", args.train_batches)}
-    threads = args.threads or len(os.sched_getaffinity(0))
-    models = [Path(args.weights).stem] if args.weights else args.models.split(",")
-    document = {
-        "machine": {**describe(), "threads": threads, "clock": args.clock},
-        "inference": {},
-        "training": {},
-        "end_to_end": {},
-    }
-    document |= {"differences": {}, "memory_mb": {}, "problems": {}}
-    plan = speed.Plan(args.rounds, args.seconds)
-    for model in models:
+    chosen, models = settings(args), _models(args)
+    machine = {**describe(), "threads": chosen.threads, "clock": chosen.clock}
+    document: dict = {"machine": machine, **{task: {} for task in speed.TASKS}, "engines": {}}
+    document["data"] = list(chosen.data) or [f"rendered, seed {chosen.seed}"]
+    for model, (config, weights) in models.items():
         with tempfile.TemporaryDirectory() as folder:
-            job = _job(model, args, threads, Path(folder), max([*batches["infer"], *batches["train"], 1]))
-            _measure(document, model, job, engines, batches, plan, args.torch_python)
+            measure(document, model, _job(model, config, weights, chosen, Path(folder)), chosen)
     text = json.dumps(document, indent=1)
     if args.out:
         write_text(args.out, text + "\n")
     if args.plot:
         speed.plot(document, args.plot)
-    print(
-        text
-        if args.json
-        else f"{line(document['machine'])}, {threads} threads, {args.clock} clock\n\n{speed.table(document)}"
-    )
+    print(text if args.json else f"{_heading(machine)}\n\n{speed.table(document)}")
 
 
-def _measure(document: dict, model: str, job: Path, engines: list[str], batches: dict, plan, torch_python) -> None:
+def _heading(machine: dict) -> str:
+    return f"{line(machine)}; {machine['threads']} threads for each engine, {machine['clock']} clock"
+
+
+def _models(args) -> dict[str, tuple]:
+    """Models by name: the configuration, and the weights' name where they are not fresh ones."""
+    from crnn_jt.spec import Config, load_config
+    from crnn_jt.weights import load_weights
+
+    named = args.config or ([] if args.weights else ["crnn", "crnn-light"])
+    models = {Path(name).stem: (load_config(name), "", name) for name in named}
+    for name in args.weights:
+        models[Path(name).stem] = (Config(load_weights(name).spec), name, "")
+    return {model: (config, {"weights": weights, "config": name}) for model, (config, weights, name) in models.items()}
+
+
+def measure(document: dict, model: str, job: Path, chosen: Settings) -> None:
     """Adds one model's figures to the document."""
     from tqdm import tqdm
 
     from eval import speed
 
-    threads = document["machine"]["threads"]
-    processes = [speed.Process(name, job, speed.python_of(name, torch_python), threads) for name in engines]
-    trainers = [process for process in processes if process.name in speed.TRAINING]
-    turns = plan.rounds * (len(processes) * len(batches["infer"]) + len(trainers) * (len(batches["train"]) + 1))
+    plan = speed.Plan(chosen.repeats, chosen.seconds)
+    problem = _export(job, chosen) if set(chosen.engines) & set(speed.ONNX) and "inference" in chosen.batches else ""
+    names = [name for name in chosen.engines if _wanted(name, chosen.batches)]
+    processes = [speed.Process(name, job, speed.python_of(name), chosen.threads) for name in names]
+    able = {"inference": speed.INFERENCE, "training": speed.TRAINING, "reading": speed.READING}
+    turns = sum(len(sizes) * sum(n in able[task] for n in names) for task, sizes in chosen.batches.items())
     try:
-        with tqdm(total=turns, desc=model, unit="turn") as bar:
-            if batches["infer"]:
-                document["differences"][model] = speed.differences(processes)
-            for key, task, some in (("inference", "infer", processes), ("training", "train", trainers)):
-                found = {str(n): speed.figures(speed.take_turns(some, task, n, plan, bar)) for n in batches[task]}
-                if any(found.values()):
-                    document[key][model] = found
-            pictures = len(json.loads(job.read_text())["pictures"])
-            if pictures and batches["infer"]:
-                found = speed.figures(speed.take_turns(trainers, "read", pictures, plan, bar))
-                document["end_to_end"][model] = {str(pictures): found}
-        document["problems"][model] = {process.name: process.problem for process in processes if process.problem}
-        document["memory_mb"][model] = {
-            p.name: p.ask(task="memory").get("megabytes") for p in processes if not p.problem
+        began = speed.start(processes, problem)
+        differences = speed.differences(processes)
+        with tqdm(total=turns * plan.repeats, desc=model, unit="turn") as bar:
+            for task, sizes in chosen.batches.items():
+                some = [process for process in processes if process.name in able[task]]
+                document[task][model] = {
+                    str(n): speed.figures(speed.take_turns(some, speed.TASKS[task], n, plan, bar)) for n in sizes
+                }
+        document["engines"][model] = {
+            p.name: {"problem": p.problem}
+            if p.problem
+            else {"start_s": began[p.name], "difference": differences.get(p.name, 0.0)}
+            for p in processes
         }
     finally:
         for process in processes:
             process.close()
 
 
-def _job(model: str, args, threads: int, folder: Path, count: int) -> Path:
-    """Writes what the engines need to know; returns the file."""
-    from crnn_jt.spec import load_config
-    from crnn_jt.weights import load_weights
+def _wanted(name: str, batches: dict) -> bool:
+    """Whether an engine has anything to do."""
+    from eval import speed
 
-    spec = load_weights(args.weights).spec if args.weights else load_config(model).model
-    images = folder / "images.npy"
-    np.save(images, _images(spec, args.data, count))
-    pictures = sorted(map(str, EXAMPLES.glob("*.png")))
-    job = {"config": model, "weights": args.weights, "threads": threads, "folder": str(folder)}
-    job |= {"images": str(images), "clock": args.clock}
+    return "inference" in batches or name in speed.TRAINING
+
+
+def _export(job: Path, chosen: Settings) -> str:
+    """Writes the ONNX file that three engines read, in a process that ends; what went wrong, or nothing."""
+    from eval import speed
+
+    process = speed.Process("export", job, speed.python_of("export"), chosen.threads)
+    process.ask(task="export")
+    process.close()
+    return process.problem
+
+
+def _job(model: str, config, named: dict[str, str], chosen: Settings, folder: Path) -> Path:
+    """Writes images, pictures and what else the engines need to know; returns the job's file."""
+    import crnn_jt.commands.train as training
+    from data_tools.readers import open_readers
+
+    largest = max(max(sizes) for sizes in chosen.batches.values())
+    reader = open_readers(chosen.data) if chosen.data else training.rendered(config, chosen.seed, largest)
+    images, pictures = _samples(reader, config.model.image, folder, min(largest, len(reader)))
+    np.save(folder / "images.npy", images)
+    paths = {"folder": str(folder), "images": str(folder / "images.npy"), "onnx": str(folder / "model.onnx")}
+    job = {"model": model, **named, **paths, "pictures": pictures, "threads": chosen.threads, "clock": chosen.clock}
     path = folder / "job.json"
-    path.write_text(json.dumps({**job, "pictures": pictures if spec.image.channels == 1 else []}))
+    path.write_text(json.dumps(job))
     return path
 
 
-def _images(spec, data: str | None, count: int) -> np.ndarray:
-    """float32 (N, C, H, W) of the model's width: noise, or the first of a data set."""
-    image = spec.image
-    if data is None:
-        shape = (count, image.channels, image.height, image.width)
-        return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-    from data_tools.loader import Loader
-    from data_tools.readers import open_reader
+def _samples(reader, image, folder: Path, count: int) -> tuple[np.ndarray, list[str]]:
+    """`count` samples from all over a set: float32 (N, C, H, W), W the width that the spec names, and JPEG files."""
+    from data_tools.records import jpeg
+    from data_tools.sample import CorruptSample
     from data_tools.transforms import ResizeFixed
 
-    transform = ResizeFixed(image.height, image.width, image.channels)
-    return next(iter(Loader(open_reader(data), transform, count).batches())).images
-
-
-def _chosen(text: str | None, known: tuple[str, ...]) -> list[str]:
-    names = text.split(",") if text else list(known)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UserError(f"--engines {unknown[0]}: no such engine; there are: {', '.join(known)}")
-    return names
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    if text in ("", "none", "0"):
-        return []
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) for part in parts):
-        raise UserError(f"{option} {text}: give numbers with commas between, such as 1,64")
-    return [int(part) for part in parts]
+    resize, images, pictures = ResizeFixed(image.height, image.width, image.channels), [], []
+    for index in np.linspace(0, len(reader) - 1, count).astype(int).tolist():
+        try:
+            sample = reader[index]
+        except CorruptSample:
+            continue
+        images.append(resize(sample.image))
+        path = folder / f"{len(pictures)}.jpg"
+        path.write_bytes(jpeg(sample.image))
+        pictures.append(str(path))
+    if not images:
+        raise UserError("--data: not one of the samples can be opened")
+    return np.stack(images), pictures
