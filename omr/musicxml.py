@@ -99,7 +99,6 @@ class _Writer:
             case Key():
                 measure.append(self.m.key.KeySignature(event.fifths))
             case Meter():
-                self.full = Fraction(event.count, event.unit)
                 self._meter(measure, event)
             case Note():
                 measure.append(self._note(event))
@@ -109,12 +108,12 @@ class _Writer:
                 measure.append(rest)
 
     def _meter(self, measure, event: Meter) -> None:
-        try:
-            meter = self.m.meter.TimeSignature(f"{event.count}/{event.unit}")
-        except self.m.exceptions21.Music21Exception:
+        if event.unit not in (1, 2, 4, 8, 16, 32, 64):  # PrIMuS has 2/48, 3/6 …, which no notation program takes
             text = f"? time signature {event.count}/{event.unit}"
             measure.insert(measure.highestTime, self.m.expressions.TextExpression(text))
             return
+        meter = self.m.meter.TimeSignature(f"{event.count}/{event.unit}")
+        self.full = Fraction(event.count, event.unit)
         if event.sign:
             meter.symbol = _SIGNS[event.sign]
         measure.append(meter)
@@ -122,7 +121,11 @@ class _Writer:
     def _note(self, event: Note):
         pitch = self.m.pitch.Pitch(f"{event.step}{_ALTERS[event.alter]}{event.octave}")
         note = self.m.note.Note(pitch, type=_TYPES[event.value], dots=event.dots)
-        held = self.tied is not None and (self.tied.step, self.tied.octave) == (event.step, event.octave)
+        held = (
+            not event.grace
+            and self.tied is not None
+            and (self.tied.step, self.tied.octave) == (event.step, event.octave)
+        )
         if event.grace:
             note = note.getGrace()
         if held or event.tied:
@@ -130,7 +133,8 @@ class _Writer:
                 {(True, True): "continue", (True, False): "stop"}.get((held, event.tied), "start")
             )
         self._mark(note, event)
-        self.tied = event if event.tied else None
+        if not event.grace:  # a tie leads over grace notes
+            self.tied = event if event.tied else None
         return note
 
     def _mark(self, sound, event: Note | Rest) -> None:
@@ -142,9 +146,16 @@ class _Writer:
 
 def to_musicxml(events: Sequence[Event], title: str = "") -> bytes:
     """The events as a MusicXML document."""
+    from music21.exceptions21 import Music21Exception
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
-    return GeneralObjectExporter(to_score(events, title)).parse()
+    try:
+        return GeneralObjectExporter(to_score(events, title)).parse()
+    except Music21Exception as error:  # music so wrong that no beams and accidentals can be worked out for it
+        logger.warning("MusicXML without beams: %s", str(error).partition("\n")[0][:100])
+        exporter = GeneralObjectExporter(to_score(events, title))
+        exporter.makeNotation = False
+        return exporter.parse()
 
 
 def write_musicxml(path: str | Path, events: Sequence[Event], title: str = "") -> None:

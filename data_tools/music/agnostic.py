@@ -89,12 +89,13 @@ class _Writer:
         place = position(self._need_clef("a note"), note.step, note.octave)
         at = place_text(place)
         self.symbols += ["fermata.above-S6"] * note.fermata
-        self.symbols += [f"slur.end-{at}"] * self.tied
+        held = self.tied and not note.grace  # a tie leads over grace notes
+        self.symbols += [f"slur.end-{at}"] * held
         self.symbols += [f"accidental.{note.accidental}-{at}"] * bool(note.accidental)
         self.symbols.append(f"{'gracenote' if note.grace else 'note'}.{_figure(note)}-{at}")
         self.symbols += [f"dot-{place_text(place | 1)}"] * note.dots
         self.symbols += [f"slur.start-{at}"] * note.tied
-        self.tied = note.tied
+        self.tied = self.tied if note.grace else note.tied
 
     def _rest(self, rest: Rest) -> None:
         self.symbols += ["fermata.above-S6"] * rest.fermata
@@ -198,7 +199,8 @@ class _Reader:
         return self.at - start
 
     def _tie(self, glyph: Glyph) -> None:
-        last = next((i for i in reversed(range(len(self.events))) if isinstance(self.events[i], Note)), None)
+        notes = (i for i in reversed(range(len(self.events))) if isinstance(self.events[i], Note))
+        last = next(notes, None)
         if glyph.detail == "start" and last is not None:
             self.events[last] = replace(self.events[last], tied=True)
             self.memory.follow(self.events[last])
@@ -247,7 +249,7 @@ class _Reader:
             raise MusicError(f"glyph {self.at}: a note before the first clef")
         step, octave = pitch_at(self.clef, glyph.place)
         accidental, self.accidental = self.accidental, ""
-        alter = ALTERS[accidental] if accidental else self.memory.expected(step, octave)
+        alter = ALTERS[accidental] if accidental else self.memory.expected(step, octave, glyph.name == "gracenote")
         beam = next((beam for beam, side in _BEAMED.items() if glyph.detail.startswith(side)), "")
         value = _FLAGGED[int(glyph.detail[len(_BEAMED[beam]) :])] if beam else glyph.detail
         fermata, grace = self._take_fermata(), glyph.name == "gracenote"

@@ -206,10 +206,11 @@ class _Parser:
         if unread:
             raise MusicError(f"<{unread[0]}> on a note is not covered")
         accidental, sounding = _accidental(element)
-        alter = self.memory.expected(step, octave) if sounding is None else sounding
+        grace = grace or "grace" in element.attrib
+        alter = self.memory.expected(step, octave, grace) if sounding is None else sounding
         value, dots = _length(element)
         tied = element.get("tie", "")[:1] in ("i", "m") or element.get(_ID, "?") in self.marked[0]
-        note = Note(step, alter, octave, value, dots, grace or "grace" in element.attrib, False, tied, accidental, beam)
+        note = Note(step, alter, octave, value, dots, grace, False, tied, accidental, beam)
         self._emit(replace(note, fermata=self._fermata(element)))
 
 
@@ -382,14 +383,15 @@ class _MeasureWriter:
         mark = ' fermata="above"' if event.fermata else ""
         if isinstance(event, Note):
             self.layer.append(f"<note {length}{mark}{self._pitch(event)}")
-            self.tied = event.tied
+            self.tied = self.tied if event.grace else event.tied
         else:
             self.layer.append(f"<rest {length}{mark}/>")
         self.layer += ["</beam>"] * (event.beam == "end")
         self.beamed = event.beam in ("start", "middle")
 
     def _pitch(self, note: Note) -> str:
-        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get((self.tied, note.tied), "")
+        held = self.tied and not note.grace
+        tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get((held, note.tied), "")
         text = f' oct="{note.octave}" pname="{note.step.lower()}"'
         text += ' grace="acc"' * note.grace + (f' tie="{tie}"' if tie else "")
         if note.accidental:

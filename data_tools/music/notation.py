@@ -159,9 +159,9 @@ class Accidentals:
         self._measure: dict[tuple[str, int], int] = {}
         self._tied: tuple[str, int, int] | None = None
 
-    def expected(self, step: str, octave: int) -> int:
+    def expected(self, step: str, octave: int, grace: bool = False) -> int:
         """The alteration of an unmarked note here."""
-        if self._tied is not None and self._tied[:2] == (step, octave):
+        if not grace and self._tied is not None and self._tied[:2] == (step, octave):
             return self._tied[2]
         return self._measure.get((step, octave), key_alter(self.fifths, step))
 
@@ -174,7 +174,8 @@ class Accidentals:
         elif isinstance(event, Note):
             if event.accidental:
                 self._measure[event.step, event.octave] = event.alter
-            self._tied = (event.step, event.octave, event.alter) if event.tied else None
+            if not event.grace:  # a tie leads over grace notes
+                self._tied = (event.step, event.octave, event.alter) if event.tied else None
 
 
 def with_accidentals(events: Iterable[Event]) -> list[Event]:
@@ -182,7 +183,7 @@ def with_accidentals(events: Iterable[Event]) -> list[Event]:
     memory, result = Accidentals(), []
     for event in events:
         if isinstance(event, Note) and not event.accidental:
-            needed = event.alter != memory.expected(event.step, event.octave)
+            needed = event.alter != memory.expected(event.step, event.octave, event.grace)
             event = replace(event, accidental=ACCIDENTALS[event.alter] if needed else "")
         memory.follow(event)
         result.append(event)
@@ -248,13 +249,18 @@ def _wrong_length(bar: list[Event], full: Fraction | None, may_be_short: bool) -
     return f"lasts {length} of a whole note instead of {full}" if sounding else "an empty measure"
 
 
+def _is_grace(event: Event) -> bool:
+    return isinstance(event, Note) and event.grace
+
+
 def _loose_ties(events: Sequence[Event], start: int, size: int) -> list[tuple[int, str]]:
     loose = []
     for offset in range(size):
         event = events[start + offset]
         if not (isinstance(event, Note) and event.tied):
             continue
-        following = (later for later in events[start + offset + 1 :] if isinstance(later, Note | Rest | MultiRest))
+        behind = events[start + offset + 1 :]
+        following = (later for later in behind if isinstance(later, Note | Rest | MultiRest) and not _is_grace(later))
         after = next(following, None)
         if not (isinstance(after, Note) and (after.step, after.octave) == (event.step, event.octave)):
             loose.append((offset, "a tie that leads to no note of its pitch"))
