@@ -1,0 +1,53 @@
+"""Refiners: context flows between the vectors of one image, and of no other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crnn_jt.backend import load_state, no_grad, ops, state
+from crnn_jt.layers import BiLSTM
+from crnn_jt.registry import REFINERS
+from tests.oracle.plan import evaluate, random_state
+
+SEQUENCE = np.random.default_rng(0).standard_normal((10, 4, 16)).astype(np.float32)
+
+
+def refiner(**options):
+    made = REFINERS.build("bilstm", {"hidden": 8, **options}, in_features=16)
+    arrays = random_state(made.layers(), np.random.default_rng(1), "stack.")
+    load_state(made, arrays)
+    made.eval()
+    return made, arrays
+
+
+def test_bilstm_layers_follow_the_definition():
+    """Two layers with a projection between: gates i, f, g, o, both directions, against numpy."""
+    made, arrays = refiner(depth=2, projection=12)
+    with no_grad():
+        found = ops.numpy(made(ops.array(SEQUENCE)))
+    assert found.shape == (10, 4, made.out_features)
+    np.testing.assert_allclose(found, evaluate(made.layers(), arrays, SEQUENCE, "stack."), rtol=1e-4, atol=1e-5)
+
+
+def test_the_reverse_direction_starts_at_each_sequence_s_own_end():
+    """With lengths, each sequence is refined as if it stood alone; what lies behind it does not flow in."""
+    made, arrays = refiner(depth=2)
+    lengths = np.array([10, 7, 1, 4])
+    with no_grad():
+        found = ops.numpy(made(ops.array(SEQUENCE), lengths))
+    for n, length in enumerate(lengths):
+        alone = evaluate(made.layers(), arrays, SEQUENCE[:length, n : n + 1], "stack.")
+        np.testing.assert_allclose(found[:length, n], alone[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_depth_counts_the_layers():
+    """Any number of layers, as in the CRNN."""
+    made, _ = refiner(depth=3)
+    assert sum(isinstance(layer, BiLSTM) for layer in made.layers()) == 3 and made.out_features == 16
+
+
+def test_identity_changes_nothing():
+    """No refinement, no weights."""
+    made = REFINERS.build("identity", {}, in_features=16)
+    assert made.out_features == 16 and made.layers() == () and state(made) == {}
+    np.testing.assert_array_equal(ops.numpy(made(ops.array(SEQUENCE))), SEQUENCE)
