@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,8 @@ from data_tools.errors import UserError
 from data_tools.files import write_text
 from eval.machine import describe, line
 
-PICTURES = 256
+DEFAULTS = {"batches": "1,16,64,128", "repeats": 20, "seconds": 0.5, "pictures": 256}
+QUICK = {"batches": "1,64", "repeats": 3, "seconds": 0.2, "pictures": 32}
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -42,16 +43,16 @@ def add_arguments(parser) -> None:
     parser.add_argument("--data", type=str, nargs="+", default=[], help="data sets; none: rendered words (or scores)")
     parser.add_argument("--engines", type=str, default=None, help="only these, commas between (default: all)")
     parser.add_argument("--only", type=str, default=None, help="of inference,training,reading: these, commas between")
-    parser.add_argument("--batches", type=str, default="1,16,64,128", help="for inference")
+    parser.add_argument("--batches", type=str, default=None, help="for inference (1,16,64,128)")
     parser.add_argument("--train-batches", type=str, default="64", help="for training")
-    parser.add_argument("--repeats", type=int, default=20, help="turns of each engine at each batch")
-    parser.add_argument("--seconds", type=float, default=0.5, help="length of a turn; one call at least")
+    parser.add_argument("--repeats", type=int, default=None, help="turns of each engine at each batch (20)")
+    parser.add_argument("--seconds", type=float, default=None, help="length of a turn; one call at least (0.5)")
     parser.add_argument(
         "--quick", action="store_true", help="3 short turns at batches 1 and 64, 32 files: a first look"
     )
     parser.add_argument("--threads", type=int, default=0, help="of every engine (0: the cores this process may use)")
     parser.add_argument("--clock", type=str, default="wall", help="wall, or cpu: time of the processor")
-    parser.add_argument("--pictures", type=int, default=PICTURES, help="files for `reading`")
+    parser.add_argument("--pictures", type=int, default=None, help="files for `reading` (256)")
     parser.add_argument("--seed", type=int, default=0, help="which words are rendered")
     parser.add_argument("--plot", type=str, default=None, help=f"write bars to this file ({', '.join(FORMATS)})")
     parser.add_argument("--out", type=str, default=None, help="write the JSON document to this file as well")
@@ -80,24 +81,22 @@ def settings(args) -> Settings:
         raise UserError(f"--clock {args.clock}: it takes wall or cpu")
     if args.plot and Path(args.plot).suffix not in FORMATS:
         raise UserError(f"--plot {args.plot}: the name must end in {', '.join(FORMATS)}")
+    given = {name: getattr(args, name) for name in DEFAULTS if getattr(args, name) is not None}
+    values = {**(QUICK if args.quick else DEFAULTS), **given, "threads": args.threads}
     for option, least in (("repeats", 1), ("pictures", 1), ("threads", 0), ("seconds", 0)):
-        if getattr(args, option) < least:
-            raise UserError(f"--{option} {getattr(args, option)}: it takes {least} or more")
-    only = _names("--only", args.only, tuple(speed.TASKS))
-    batches = {"inference": args.batches, "training": args.train_batches, "reading": str(args.pictures)}
-    chosen = {task: _numbers(task, batches[task]) for task in only}
-    cores = len(os.sched_getaffinity(0))
-    engines = _names("--engines", args.engines, speed.INFERENCE)
-    made = Settings(
-        engines, chosen, args.repeats, args.seconds, args.threads or cores, args.clock, tuple(args.data), args.seed
+        if values[option] < least:
+            raise UserError(f"--{option} {values[option]}: it takes {least} or more")
+    sizes = {"inference": values["batches"], "training": args.train_batches, "reading": str(values["pictures"])}
+    return Settings(
+        engines=_names("--engines", args.engines, speed.INFERENCE),
+        batches={task: _numbers(task, sizes[task]) for task in _names("--only", args.only, tuple(speed.TASKS))},
+        repeats=values["repeats"],
+        seconds=values["seconds"],
+        threads=args.threads or len(os.sched_getaffinity(0)),
+        clock=args.clock,
+        data=tuple(args.data),
+        seed=args.seed,
     )
-    return _quick(made) if args.quick else made
-
-
-def _quick(made: Settings) -> Settings:
-    quick = {"inference": (1, 64), "training": (64,), "reading": (32,)}
-    batches = {task: tuple(n for n in sizes if n in quick[task]) or quick[task] for task, sizes in made.batches.items()}
-    return replace(made, batches=batches, repeats=min(made.repeats, 3), seconds=min(made.seconds, 0.2))
 
 
 def _names(option: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
