@@ -1,0 +1,46 @@
+"""`test`: the figures of a model on labelled data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_json_is_the_whole_of_standard_output(crnn_jt, weights, data):
+    """Scripts parse it."""
+    code, out, _ = crnn_jt("test", "--weights", weights, "--data", data, "--json")
+    found = json.loads(out)
+    assert code in (0, None) and found["n"] == 6 and {"accuracy", "ned", "cer"} <= found.keys()
+
+
+def test_several_sets_are_one(crnn_jt, weights, data):
+    """Every sample of both counts."""
+    _, out, _ = crnn_jt("test", "--weights", weights, "--data", data, data, "--json")
+    assert json.loads(out)["n"] == 12
+
+
+def test_wrong_readings_are_shown(crnn_jt, weights, data):
+    """What was read for what."""
+    _, out, _ = crnn_jt("test", "--weights", weights, "--data", data)
+    assert " read " in out and "accuracy" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", "{data}/nowhere"], "nowhere: there is no such file or folder"),
+        (["--data", "{data}/image"], "no data set was found here"),
+        ([], "required: data"),
+    ],
+)
+def test_mistakes(words, said, mistake, weights, data):
+    """One line that names the path or option."""
+    assert said in mistake("test", "--weights", weights, *(word.format(data=data) for word in words))
+
+
+def test_an_empty_set(mistake, weights, tmp_path):
+    """No samples: no score of 0 of 0."""
+    (tmp_path / "image").mkdir()
+    (tmp_path / "gt.txt").write_text("")
+    assert str(tmp_path) in mistake("test", "--weights", weights, "--data", tmp_path)
