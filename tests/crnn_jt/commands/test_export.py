@@ -39,7 +39,7 @@ def test_json_is_one_document(exported, capsys):
     ("words", "said"),
     [
         (["--out", "x.onnx", "--format", "tflite"], "--format tflite: it takes onnx"),
-        (["--out", "x.onnx", "--weights", "no-such-model"], "--weights no-such-model"),
+        (["--out", "x.onnx", "--weights", "no-such-model"], "no-such-model"),
         ([], "out"),
     ],
 )
