@@ -22,10 +22,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "stronger": {"strength": 1.5},
     "bundled-fonts": {"fonts": [], "system_fonts": False},
     "dictionary-only": {"sign_share": 0.0, "digits_share": 0.0, "mixed_share": 0.0, "random_share": 0.0},
-    "signs-only": {"sign_share": 0.84},
+    "signs-only": {"sign_share": 0.79},
     "no-punctuation": {"punctuation_share": 0.0},
     "any-length": {"short_words": 0.0},
-    "no-spacing": {"tracking": 0.0, "jitter": 0.0, "first_larger": 0.0, "width": 0.0, "slant": 0.0},
+    "no-spacing": {"tracking": 0.0, "jitter": 0.0, "first_larger": 0.0, "width": 0.0, "slant": 0.0, "weight": 0.0},
     "no-faces": {
         "border": 0.0,
         "shadow": 0.0,

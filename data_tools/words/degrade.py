@@ -26,7 +26,7 @@ def light(picture: np.ndarray, random: Random) -> np.ndarray:
         return picture * (1 + slope * random.uniform(0.05, 0.45))
     if kind < 0.8:
         spot = np.exp(-((x - random.uniform(-1, 1)) ** 2 * random.uniform(1, 8) + (y - random.uniform(-1, 1)) ** 2 * 2))
-        return picture + spot * random.uniform(20, 140)
+        return picture + spot * random.uniform(20, 190)
     edge = np.tanh((slope - random.uniform(-0.6, 0.6)) * random.uniform(2, 14))
     return picture * (1 + edge * random.uniform(0.1, 0.35))
 

@@ -25,6 +25,8 @@ def paint(mask: np.ndarray, random: Random, recipe: Recipe, textures: Textures |
     picture = ground(width, height, back, contrast, random, recipe, textures)
     if random.random() < recipe.clutter * recipe.strength:
         clutter(picture, random, contrast)
+    if random.random() < recipe.weight * recipe.strength:
+        mask = reweighted(mask, random)
     if random.random() < recipe.dots * recipe.strength:
         mask = dotted(mask, random)
     for style, chance in (("shadow", recipe.shadow), ("extrusion", recipe.extrusion), ("border", recipe.border)):
@@ -72,7 +74,7 @@ def ground(width, height, back, contrast, random: Random, recipe: Recipe, textur
     picture = np.full((height, width), back, np.float32)
     if recipe.strength == 0 or random.random() < recipe.plain or textures is None:
         return picture
-    strong = random.random() < 0.2
+    strong = random.random() < 0.25
     amount = contrast * (random.uniform(0.15, 0.42) if strong else random.uniform(0.02, 0.16))
     picture += textures.draw(random, width, height) * amount
     return picture
@@ -113,6 +115,17 @@ def _wire(picture: np.ndarray, level: float, random: Random) -> None:
     y = np.round(start + (end - start) * x / width).astype(int)
     inside = (y >= 0) & (y < height)
     picture[y[inside], x[inside]] = level
+
+
+_SHARES = np.arange(256) / 255
+
+
+def reweighted(mask: np.ndarray, random: Random) -> np.ndarray:
+    """Strokes fuller or thinner: half-covered pixels count for more or less, or a pixel is added all round."""
+    if random.random() < 0.3:
+        return thickened(mask, 1)
+    table = np.clip(_SHARES ** math.exp(random.uniform(-1.1, 0.9)) * 255, 0, 255).astype(np.uint8)
+    return table[mask]
 
 
 def dotted(mask: np.ndarray, random: Random) -> np.ndarray:

@@ -34,7 +34,7 @@ def set_line(font: Font, text: str, random: Random, recipe: Recipe) -> Line:
     strength = recipe.strength
     tracking = 0.0
     if random.random() < recipe.tracking * strength:
-        tracking = CAPITAL_HEIGHT * (random.uniform(-0.07, 0.1) if random.random() < 0.6 else random.uniform(0.1, 0.9))
+        tracking = CAPITAL_HEIGHT * (random.uniform(-0.1, 0.1) if random.random() < 0.6 else random.uniform(0.1, 0.9))
     larger = random.random() < recipe.first_larger * strength and text.isupper() and len(text) > 2
     jitter = CAPITAL_HEIGHT * random.uniform(0.03, 0.14) if random.random() < recipe.jitter * strength else 0.0
     simple = all(ord(character) < 0x250 for character in text)

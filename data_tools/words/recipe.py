@@ -40,12 +40,13 @@ class Recipe:
     jitter: float = 0.05  # chance of letters off the line, as on hand-made signs
     width: float = 0.35  # standard deviation of the logarithm of the stretch, in thirds
     slant: float = 0.15  # chance of a sheared face
+    weight: float = 0.15  # chance of strokes made a little fuller or thinner than the font has them
     # the face of the letters
     border: float = 0.16
     shadow: float = 0.16
     outline: float = 0.05
     relief: float = 0.06
-    extrusion: float = 0.06
+    extrusion: float = 0.08
     dots: float = 0.015
     two_tone: float = 0.04  # chance of letters that change their level within the word
     rules: float = 0.07  # chance of a line under the word, or lines above and below
@@ -82,7 +83,7 @@ class Recipe:
                 raise UserError(f"recipe: {field.name} = {value!r} is out of range; give a number from 0 to 1")
             if field.type == "str" and not isinstance(value, str):
                 raise UserError(f"recipe: {field.name} = {value!r} must be text")
-        if self.sign_share + self.digits_share + self.mixed_share + self.random_share > 1:
+        if self.sign_share + self.digits_share + self.mixed_share + self.random_share > 1.0001:
             raise UserError("recipe: sign_share, digits_share, mixed_share and random_share add up to more than 1")
         if self.upper_share + self.capital_share + self.lower_share > 1.0001:
             raise UserError("recipe: upper_share, capital_share and lower_share add up to more than 1")

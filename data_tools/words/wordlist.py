@@ -132,7 +132,7 @@ def _case(word: str, random: Random, recipe: Recipe) -> str:
     return word.lower() if pick < recipe.lower_share else word
 
 
-_AFTER = (".", ",", ",", ".", "!", "?", ":", ";", "-", "'s", "...", "*", "/")
+_AFTER = (".", ",", ",", ".", "!", "!", "!!", "!!!", "?", ":", ";", "-", "'s", "’s", "...", "*", "/", ")")
 _AROUND = (
     ('"', '"'),
     ("(", ")"),
