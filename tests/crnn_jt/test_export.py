@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("onnx", reason="onnx is not installed (requirements-bench.txt)")
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (requirements-bench.txt)")
+MISSING = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+if MISSING:
+    beside_torch = os.environ.get("CRNN_BACKEND") == "torch"
+    why = "Jittor only: beside PyTorch there is no" if beside_torch else "make .venv/ready-bench installs"
+    pytest.skip(f"{why} {' and '.join(MISSING)}", allow_module_level=True)
 
 from crnn_jt import backend, export, onnx_graph
 from crnn_jt.decoding import ctc
