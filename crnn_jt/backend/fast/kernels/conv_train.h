@@ -154,25 +154,32 @@ class TrainingConv {
         for (int t = 0; t < tiles.count(); t += TILES)
             multiply_tiles(x, dy, tiles, t, std::min(TILES, tiles.count() - t), s.out, sums, fresh && t == 0);
     }
+    // V and M lie [place][panel of channels][tile][PANEL]: read in order, for rows a power of two apart would all fight
+    // for the same few lines of the cache.
     void multiply_tiles(const Images& x, const Images& dy, const Tiling& tiles, int first, int count, int rows, float* sums,
                         bool fresh) {
-        const int in = x.stride, out = dy.stride;
-        const int64_t place_x = int64_t(TILES) * in + SKEW, place_y = int64_t(TILES) * out + SKEW;
+        const Panels in(x.stride), out(dy.stride);
+        const int64_t panel = int64_t(TILES) * PANEL, place_x = in.count * panel + SKEW, place_y = out.count * panel + SKEW;
         float* v = places_x_.need(PLACES * place_x);
         float* m = places_y_.need(PLACES * place_y);
-        const Panels panels(in);
         #pragma omp parallel
         {
             #pragma omp for schedule(static)
             for (int t = 0; t < count; t++) {
-                patch_to_places(x, tiles, first + t, 0, in, zeros_.data(), v + size_t(t) * in, place_x);
-                gradient_to_places(dy, tiles, first + t, m + size_t(t) * out, place_y);
+                for (int p = 0, c = 0; p < in.count; p++, c += PANEL)
+                    patch_to_places(x, tiles, first + t, c, std::min(c + PANEL, x.stride), zeros_.data(),
+                                    v + p * panel + t * PANEL - c, place_x);
+                for (int p = 0, c = 0; p < out.count; p++, c += PANEL)
+                    gradient_to_places(dy, tiles, first + t, c, std::min(c + PANEL, dy.stride),
+                                       m + p * panel + t * PANEL - c, place_y);
             }
-            #pragma omp for collapse(2) schedule(static)
+            #pragma omp for collapse(3) schedule(static)
             for (int k = 0; k < PLACES; k++)
-                for (int p = 0; p < panels.count; p++)
-                    outer_product(count, m + k * place_y, out, rows, v + k * place_x + p * PANEL, in, panels.vecs_of(p),
-                                  sums + size_t(k) * rows * in + p * PANEL, in, fresh);
+                for (int p = 0; p < in.count; p++)
+                    for (int q = 0; q < out.count; q++)
+                        outer_product(count, m + k * place_y + q * panel, PANEL, std::min(PANEL, rows - q * PANEL),
+                                      v + k * place_x + p * panel, PANEL, in.vecs_of(p),
+                                      sums + (size_t(k) * rows + q * PANEL) * x.stride + p * PANEL, x.stride, fresh);
         }
     }
     static void places_to_sums_of_kernels(const Vec u[PLACES], Vec g[9]) {
@@ -193,10 +200,11 @@ class TrainingConv {
             }
     }
 
-    // M = A e A^T of one tile's output gradient; what sticks out of the image is zero.
-    static void gradient_to_places(const Images& dy, const Tiling& tiles, int tile, float* to, int64_t place_stride) {
+    // M = A e A^T of one tile's output gradient, channels [first, last); what sticks out of the image is zero.
+    static void gradient_to_places(const Images& dy, const Tiling& tiles, int tile, int first, int last, float* to,
+                                   int64_t place_stride) {
         const int top = tiles.top(tile), left = tiles.left(tile), image = tiles.image(tile);
-        for (int c = 0; c < dy.stride; c += LANES) {
+        for (int c = first; c < last; c += LANES) {
             Vec e[16], half[24], m[PLACES];
             for (int r = 0; r < 4; r++)
                 for (int s = 0; s < 4; s++) {
