@@ -171,10 +171,10 @@ def start(processes: Iterable[Process], onnx_problem: str = "") -> dict[str, flo
     return took
 
 
-def differences(processes: Iterable[Process]) -> dict[str, float]:
+def differences(processes: Iterable[Process]) -> dict[str, float | None]:
     """How far each engine's logits are from the first one's, relative to the largest: all must do the same work.
 
-    A decoder that reads another number of symbols gives infinity.
+    None where the shapes differ, as when a decoder reads another number of symbols.
     """
     answers = {process.name: process.ask(task="logits") for process in processes}
     logits = {name: np.load(answer["file"]) for name, answer in answers.items() if answer}
@@ -184,9 +184,9 @@ def differences(processes: Iterable[Process]) -> dict[str, float]:
     return {name: _difference(first, own) for name, own in logits.items()}
 
 
-def _difference(first: np.ndarray, own: np.ndarray) -> float:
+def _difference(first: np.ndarray, own: np.ndarray) -> float | None:
     if first.shape != own.shape:
-        return float("inf")
+        return None
     return float(f"{np.abs(own - first).max() / np.abs(first).max():.2e}")
 
 
@@ -226,7 +226,8 @@ def _costs(model: str, engines: dict[str, dict], batches: dict[str, dict]) -> st
         own = [engines[name] for engines in batches.values() if name in engines]
         firsts = " / ".join(f"{figures['first_call_s']:.2f}" for figures in own) or "-"
         peak = max((figures["peak_mb"] for figures in own), default=0)
-        lines.append(f"{name:<20}{told['start_s']:>6.1f}  {firsts}  {peak}  {told.get('difference', 0):.1e}")
+        difference = "other shape" if told["difference"] is None else f"{told['difference']:.1e}"
+        lines.append(f"{name:<20}{told['start_s']:>6.1f}  {firsts}  {peak}  {difference}")
     return "\n".join([*lines, ""])
 
 

@@ -174,7 +174,7 @@ def measure(document: dict, model: str, job: Path, chosen: Settings) -> None:
         document["engines"][model] = {
             p.name: {"problem": p.problem}
             if p.problem
-            else {"start_s": began[p.name], "difference": differences.get(p.name, 0.0)}
+            else {"start_s": began[p.name], "difference": differences[p.name]}
             for p in processes
         }
     finally:
