@@ -43,6 +43,7 @@ def prepare() -> None:
         os.environ["nvcc_path"] = ""
     if os.environ.get("use_mkl", "1") == "1":
         place_onednn()
+    os.environ.setdefault("use_mpi", str(int(under_mpirun())))
     os.environ.setdefault("cache_name", "crnn_jt")
     os.environ.setdefault("log_silent", "1")
     # Threads that wait for each other spin this often before they sleep. OpenMP's own default, 300 times as much, lets
@@ -104,6 +105,11 @@ def find_python_config() -> str:
         package = name.replace("-config", "-dev")
         raise UserError(f"{missing}: not found, and Jittor compiles against Python's headers; install {package}")
     return found
+
+
+def under_mpirun() -> bool:
+    """Whether `mpirun` started this process; else Jittor need not build and start MPI wherever there is an mpicc."""
+    return any(name in os.environ for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"))
 
 
 def cuda_runtime() -> bool:

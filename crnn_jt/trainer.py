@@ -127,25 +127,33 @@ class Trainer:
         images, widths, targets, sizes = self._targets(batch)
         self.progress.step += 1
         self.progress.seen += len(batch.texts) * ranks.count
+        count = len(images)
+        if not count and ranks.count > 1:  # all ranks must take part in the sums of a step
+            images, widths, targets, sizes = _blank(batch)
         if len(images):
-            loss = self._update(images, widths, targets, sizes, rate)
-            self.progress.window_loss += loss * len(images)
-            self.progress.window_samples += len(images)
+            loss, count = self._update(images, widths, targets, sizes, rate, count)
+            self.progress.window_loss += loss * count
+            self.progress.window_samples += count
 
-    def _update(self, images, widths, targets, sizes, rate: float) -> float:
-        """One optimiser step; returns the loss. Raises UserError where it is no number."""
+    def _update(self, images, widths, targets, sizes, rate: float, count: int) -> tuple[float, int]:
+        """One optimiser step from this rank's `count` samples; returns loss and count over all ranks. Raises
+        UserError where the loss is no number.
+        """
         with backend.precision(self.spec.precision):
             logits, lengths = self.recognizer(ops.array(images), widths, targets)
             loss = self.recognizer.generator.loss(logits, targets, sizes, lengths)
-        gradients = ranks.mean(backend.gradients(loss, list(self.optimizer.parameters.values())))
-        self.optimizer.step(gradients, rate)
-        if self.average is not None:
-            self.average.update(self.progress.step)
+        gradients = backend.gradients(loss, list(self.optimizer.parameters.values()))
+        if ranks.count > 1:
+            loss, gradients, count = _shared(loss, gradients, count)
+        if count:
+            self.optimizer.step(gradients, rate)
+            if self.average is not None:
+                self.average.update(self.progress.step)
         backend.synchronize()
         value = float(ops.numpy(loss).sum())
         if not np.isfinite(value):
             raise UserError(f"the loss is {value} at step {self.progress.step}; {REMEDY}")
-        return value
+        return value, count
 
     def _targets(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Images, widths, targets (N, S), their lengths; what the generator cannot emit is counted and left out."""
@@ -221,6 +229,21 @@ class Trainer:
         if ranks.rank == 0 and (again or self.progress.step != self.saved_at):
             self.run_folder.save(self.recognizer, self.optimizer, self.average)
             self.saved_at = self.progress.step
+
+
+def _shared(loss, gradients: list, count: int) -> tuple:
+    """Loss, gradients and count of the whole batch: the mean over ranks, each weighted by its samples."""
+    with backend.no_grad():
+        weighted = ranks.mean([ops.array(np.float32([count])), *(x * count for x in (loss, *gradients))])
+        mean_count = float(ops.numpy(weighted[0]).sum())
+        scaled = [x * (1 / max(mean_count, 1e-9)) for x in weighted[1:]]
+    return scaled[0], scaled[1:], round(mean_count * ranks.count)
+
+
+def _blank(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One empty image with a label that any model can emit, in the place of a rank's samples that all are unusable."""
+    images = np.zeros((1, *batch.images.shape[1:]), np.float32)
+    return images, np.array([images.shape[3]]), np.ones((1, 1), np.int64), np.ones(1, np.int64)
 
 
 def _summary(scores: dict[str, float]) -> str:
