@@ -164,13 +164,13 @@ def measure(document: dict, model: str, job: Path, chosen: Settings) -> None:
     turns = sum(len(sizes) * sum(n in able[task] for n in names) for task, sizes in chosen.batches.items())
     try:
         began = speed.start(processes, problem)
-        differences = speed.differences(processes)
         with tqdm(total=turns * plan.repeats, desc=model, unit="turn") as bar:
             for task, sizes in chosen.batches.items():
                 some = [process for process in processes if process.name in able[task]]
                 document[task][model] = {
                     str(n): speed.figures(speed.take_turns(some, speed.TASKS[task], n, plan, bar)) for n in sizes
                 }
+        differences = speed.differences(processes)  # last, so that first calls are first calls
         document["engines"][model] = {
             p.name: {"problem": p.problem}
             if p.problem
