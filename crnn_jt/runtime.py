@@ -43,7 +43,7 @@ def prepare() -> None:
         os.environ["nvcc_path"] = ""
     if os.environ.get("use_mkl", "1") == "1":
         place_onednn()
-    os.environ.setdefault("use_mpi", str(int(under_mpirun())))
+    os.environ["use_mpi"] = str(int(under_mpirun()))
     os.environ.setdefault("cache_name", "crnn_jt")
     os.environ.setdefault("log_silent", "1")
     # Threads that wait for each other spin this often before they sleep. OpenMP's own default, 300 times as much, lets
@@ -108,8 +108,15 @@ def find_python_config() -> str:
 
 
 def under_mpirun() -> bool:
-    """Whether `mpirun` started this process; else Jittor need not build and start MPI wherever there is an mpicc."""
-    return any(name in os.environ for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"))
+    """Whether `mpirun` started this process; else Jittor need not build and start MPI wherever there is an mpicc.
+
+    Raises UserError where it did and there is no mpicc to build with.
+    """
+    if "OMPI_COMM_WORLD_SIZE" not in os.environ:
+        return False
+    if shutil.which(os.environ.get("mpicc_path") or "mpicc") is None:
+        raise UserError("mpicc: not found, and Jittor builds its MPI support with it; apt install libopenmpi-dev")
+    return True
 
 
 def cuda_runtime() -> bool:
