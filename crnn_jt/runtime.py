@@ -44,6 +44,8 @@ def prepare() -> None:
     if os.environ.get("use_mkl", "1") == "1":
         place_onednn()
     os.environ["use_mpi"] = str(int(under_mpirun()))
+    if under_mpirun():  # compiling in threads hangs beside Open MPI
+        os.environ.setdefault("use_parallel_op_compiler", "0")
     os.environ.setdefault("cache_name", "crnn_jt")
     os.environ.setdefault("log_silent", "1")
     # Threads that wait for each other spin this often before they sleep. OpenMP's own default, 300 times as much, lets

@@ -27,7 +27,9 @@ TARGETS, SIZES = np.array([[1, 2, 3, 4], [5, 5, 0, 0], [7, 0, 0, 0], [8, 1, 2, 0
 def outcome(parts: tuple[str, str, str]) -> dict[str, np.ndarray]:
     """Logits in eval mode, losses of five SGD steps and the weights behind them, from the same seed everywhere."""
     image = tiny.FIXED if parts[0] == "vgg_global" else tiny.PROPORTIONAL
-    images, widths = (tiny.pictures(), np.full(4, 40)) if image is tiny.FIXED else (tiny.pictures(width=48, seed=1), WIDTHS)
+    images, widths = tiny.pictures(width=48, seed=1), WIDTHS
+    if image is tiny.FIXED:
+        images, widths = tiny.pictures(), np.full(4, 40)
     recognizer = tiny.lively(build(tiny.model(*parts, image=image)))
     with backend.no_grad():
         logits, lengths = recognizer(ops.array(images), widths, TARGETS)
