@@ -241,9 +241,13 @@ def _shared(loss, gradients: list, count: int) -> tuple:
 
 
 def _blank(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """One empty image with a label that any model can emit, in the place of a rank's samples that all are unusable."""
-    images = np.zeros((1, *batch.images.shape[1:]), np.float32)
-    return images, np.array([images.shape[3]]), np.ones((1, 1), np.int64), np.ones(1, np.int64)
+    """One image, of the batch if it has any, with a label that any model can emit: it stands in, without weight, for a
+    rank's samples that are all unusable.
+    """
+    images, widths = batch.images[:1], batch.widths[:1]
+    if not len(images):
+        images, widths = np.zeros((1, *batch.images.shape[1:]), np.float32), np.array([batch.images.shape[3]])
+    return images, widths, np.ones((1, 1), np.int64), np.ones(1, np.int64)
 
 
 def _summary(scores: dict[str, float]) -> str:
