@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import sysconfig
 import tempfile
@@ -71,6 +72,8 @@ def import_jittor():
     finally:
         if hidden:
             sys.modules.pop("torch", None)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Jittor's handler ends this process when any child is killed
     return jittor
 
 

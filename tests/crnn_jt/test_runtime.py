@@ -175,3 +175,12 @@ def test_an_unknown_backend_is_one_line():
     assert "UserError: CRNN_BACKEND=tensorflow: no such backend; set it to jittor or torch" in done.stderr
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_a_killed_child_does_not_take_this_process_along():
+    """A loader's worker that the system kills must end in a line and a checkpoint, not in Jittor's quick exit."""
+    import crnn_jt.backend  # noqa: F401
+
+    child = subprocess.Popen(["sleep", "60"])
+    child.kill()
+    assert child.wait() == -9
