@@ -6,6 +6,7 @@ the same words in the same order. Each leaves its run folder in --out.
 
   python -m eval stages --out runs/stages --minutes 30
   python -m eval stages --out runs/quick --steps 300 --width 0.25 --batch-size 32
+  python -m eval stages --smoke                          every combination, narrow, over-fits 32 rendered words
   python -m eval stages --out runs/mine --steps 2000 --combinations light+ctc,light+identity+ctc
 """
 
@@ -19,10 +20,13 @@ from pathlib import Path
 from data_tools.errors import UserError
 from eval.stages import PUBLISHED, Outcome
 
+SMOKE_STEPS = 400
+
 
 def add_arguments(parser) -> None:
     """Adds the command's arguments to a jsonargparse parser."""
-    parser.add_argument("--out", type=str, required=True, help="folder for the run folders")
+    parser.add_argument("--out", type=str, default="", help="folder for the run folders")
+    parser.add_argument("--smoke", action="store_true", help="over-fit 32 words with every combination of stages")
     parser.add_argument("--config", type=str, default="crnn", help="where the other stages and the training come from")
     parser.add_argument("--combinations", type=str, default=",".join(PUBLISHED), help="extractor+generator, by commas")
     parser.add_argument("--steps", type=int, default=None, help="optimiser steps of each combination")
@@ -43,6 +47,10 @@ def run(args) -> int:
     from crnn_jt.commands.train import configure
     from eval.stages import combined, train
 
+    if args.smoke:
+        return smoke(args)
+    if not args.out:
+        raise UserError("--out: name a folder for the run folders (or ask for --smoke)")
     if args.steps is None and not args.minutes:
         raise UserError("--steps or --minutes: name the budget of each combination")
     given = Namespace(
@@ -65,6 +73,21 @@ def run(args) -> int:
     else:
         print("\n".join([*_table(outcomes), *problems]))
     return int(bool(problems))
+
+
+def smoke(args) -> int:
+    """Over-fits with every combination, a line each; 1 where one did not read all its words, else 0."""
+    from eval.overfit import WORDS, combinations, overfit
+
+    found = []
+    for model in combinations():
+        found.append(overfit(model, args.steps or SMOKE_STEPS, args.seed))
+        if not args.json:
+            one = found[-1]
+            print(f"{one.combination:<38}{one.right:>4}/{WORDS}  {one.steps:>5} steps  loss {one.loss:.3f}", flush=True)
+    if args.json:
+        print(json.dumps({"words": WORDS, "combinations": [asdict(one) for one in found]}, indent=1))
+    return int(any(one.right < WORDS for one in found))
 
 
 def _table(outcomes: list[Outcome]) -> list[str]:
