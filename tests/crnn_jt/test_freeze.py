@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from crnn_jt.layers import Activation, BiLSTM, Conv, Dropout, Linear, MaxPool, N
 from tests.oracle.plan import evaluate, random_state
 
 RELU = Activation("relu")
+on_jittor = pytest.mark.skipif(os.environ.get("CRNN_BACKEND") == "torch", reason="Jittor's operator around the kernels")
 
 
 def unit(channels_in, channels_out, kernel=(3, 3), stride=(1, 1), padding=(1, 1), kind="relu"):
@@ -143,6 +146,7 @@ def test_an_image_gives_the_same_bits_alone_and_in_any_batch(name):
     np.testing.assert_array_equal(together, frozen.run_directly(images))
 
 
+@on_jittor
 def test_logits_through_jittor_are_the_kernels_own():
     frozen, _, shape = build("light")
     images = pictures(2, shape)
@@ -169,5 +173,10 @@ def test_images_that_do_not_fit_are_refused():
         frozen.run_directly(pictures(1, (channels, 3, width)))
     with pytest.raises(ValueError, match="features"):
         frozen.run_directly(pictures(1, (channels, height * 2, width)))
+
+
+@on_jittor
+def test_images_of_other_channels_are_refused():
+    frozen, _, (_, height, width) = build("vgg")
     with pytest.raises(ValueError, match="channels"):
         frozen.run(pictures(1, (3, height, width)))
