@@ -66,6 +66,9 @@ def import_jittor():
         sys.modules["torch"] = None  # Jittor would import it: seconds lost, and two OpenMP runtimes in one process
     try:
         with _FirstStart():
+            import jittor_utils
+
+            jittor_utils.pool_cleanup = _end_compilers
             import jittor
     except Exception as error:
         raise UserError(f"Jittor cannot start: {_last_line(error)} (python -m crnn_jt doctor says more)") from error
@@ -75,6 +78,17 @@ def import_jittor():
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # Jittor's handler ends this process when any child is killed
     return jittor
+
+
+def _end_compilers() -> None:
+    """Ends Jittor's pool of compiling processes at exit, in place of its own clean-up: that waits for ever where a
+    signal to the whole process group (Ctrl-C, a service manager's SIGTERM) ended a process that held the pool's lock.
+    """
+    pool = sys.modules["jittor_utils"].p
+    pool._terminate.cancel()
+    pool._state = pool._worker_handler._state = "TERMINATE"  # no new processes for those that end
+    for process in pool._pool:
+        process.kill()
 
 
 def _last_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """Batches for a model, from any reader: shuffled, augmented, resized, in worker processes, the same from one seed.
 
 What a batch holds depends on (seed, epoch, batch number) alone: not on the number of workers, nor on where a run was
-resumed. Samples that cannot be used are counted, named in the log and left out; their batch is that much smaller.
+resumed. With a `window` batches hold pictures of like width, so that little of them is padding. Samples that cannot be
+used are counted, named in the log and left out; their batch is that much smaller.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 
 import numpy as np
 from PIL import Image
@@ -52,7 +54,8 @@ class Loader:
     `shuffle` orders each epoch anew. `augment(image, rng)` gets a generator of its own for each (seed, epoch, sample).
     `accept(text)` gives the label to train on, or None to drop the sample; it runs in this process. `reader`,
     `transform` and `augment` must be picklable where `workers` is not 0. `drop_last` leaves out a smaller batch at the
-    end. More corrupt samples than the share `max_corrupt` end the epoch with a UserError.
+    end. More corrupt samples than the share `max_corrupt` end the epoch with a UserError. The samples of `window`
+    batches in turn are sorted by their width into as many batches, which come in an order of their own.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Loader:
         ranks: int = 1,
         drop_last: bool = False,
         max_corrupt: float = 0.1,
+        window: int = 1,
     ):
         if not 0 <= rank < ranks or batch_size < ranks:
             raise UserError(f"batch size {batch_size} cannot be shared: rank {rank} of {ranks} ranks")
@@ -78,11 +82,13 @@ class Loader:
         if drop_last and len(reader) < batch_size:
             raise UserError(f"the data set has {len(reader)} samples, less than one batch of {batch_size}; lower it")
         self.reader, self.transform, self.batch_size = reader, transform, batch_size
-        self.seed, self.shuffle, self.accept = seed, shuffle, accept
+        if window < 1:
+            raise UserError(f"window is {window}; batches are sorted by width in windows of 1 (not at all) or more")
+        self.seed, self.shuffle, self.accept, self.window = seed, shuffle, accept, window
         self.rank, self.ranks, self.drop_last, self.max_corrupt = rank, ranks, drop_last, max_corrupt
         self.skipped: Counter[str] = Counter()
         self._named: set[str] = set()
-        self._pool = Pool(_Load(reader, transform, augment, seed), workers)
+        self._pool = Pool(_Load(reader, transform, augment, seed), workers, ahead=2 * window if window > 1 else 0)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -96,9 +102,10 @@ class Loader:
         Raises UserError where too many samples are corrupt, or not one of an epoch can be used.
         """
         order = self._order(epoch)
-        jobs = ((epoch, self._shard(order, number)) for number in range(start, self.batches_per_epoch))
+        first = start - start % self.window
+        jobs = ((epoch, self._shard(order, number)) for number in range(first, self.batches_per_epoch))
         tally = _Tally(self.max_corrupt, min(_JUDGED, len(self.reader) // self.ranks))
-        for chunk in self._pool.run(jobs):
+        for chunk in islice(self._windows(self._pool.run(jobs), epoch, first), start - first, None):
             self._name(chunk.skipped)
             batch = self._batch(chunk)
             tally.add(len(chunk.widths) + len(chunk.skipped), len(chunk.skipped), len(batch.texts))
@@ -114,6 +121,19 @@ class Loader:
         if not self.shuffle:
             return range(len(self.reader))
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.reader))
+
+    def _windows(self, chunks: Iterator[Chunk], epoch: int, first: int) -> Iterator[Chunk]:
+        """The chunks, from number `first` on, the samples of each window of them sorted by width."""
+        if self.window == 1:
+            yield from chunks
+            return
+        for number in count(first // self.window):
+            group = list(islice(chunks, self.window))
+            if not group:
+                return
+            rng = np.random.default_rng((self.seed, epoch, number))
+            sorted_ = _by_width(group)
+            yield from (sorted_[place] for place in rng.permutation(len(group)))
 
     def _shard(self, order: np.ndarray | range, number: int) -> np.ndarray:
         whole = order[number * self.batch_size : (number + 1) * self.batch_size]
@@ -145,6 +165,27 @@ class Chunk:
     texts: list[str]
     keys: list[str]
     skipped: list[CorruptSample]
+
+
+def _by_width(chunks: list[Chunk]) -> list[Chunk]:
+    """As many chunks, narrow to wide; the first of them names all skipped samples."""
+    widths = np.concatenate([chunk.widths for chunk in chunks])
+    pixels = [own for chunk in chunks for own in _pictures(chunk)]
+    texts = [text for chunk in chunks for text in chunk.texts]
+    keys = [key for chunk in chunks for key in chunk.keys]
+    skipped = [sample for chunk in chunks for sample in chunk.skipped]
+    out = []
+    for rows in np.array_split(np.argsort(widths, kind="stable"), len(chunks)):
+        flat = np.concatenate([pixels[row] for row in rows]) if len(rows) else np.empty(0, np.uint8)
+        own = [texts[row] for row in rows], [keys[row] for row in rows]
+        out.append(Chunk(flat, widths[rows], *own, [] if out else skipped))
+    return out
+
+
+def _pictures(chunk: Chunk) -> list[np.ndarray]:
+    """The flat pixels of each sample of a chunk."""
+    rows = len(chunk.pixels) // max(1, int(chunk.widths.sum()))  # C * H, the same for all
+    return np.split(chunk.pixels, np.cumsum(chunk.widths[:-1], dtype=np.int64) * rows) if len(chunk.widths) else []
 
 
 @dataclass(frozen=True)
@@ -183,11 +224,10 @@ def _assemble(chunk: Chunk, kept: list[int], transform: Transform) -> np.ndarray
     if len(kept) == len(chunk.widths) and (widths == width).all():
         return normalise(chunk.pixels).reshape(len(kept), *shape, width)
     images = np.zeros((len(kept), *shape, width), dtype=np.float32)
-    ends = np.cumsum(chunk.widths.astype(np.int64) * shape[0] * shape[1])
+    pictures = _pictures(chunk)
     for row, position in enumerate(kept):
         own = int(chunk.widths[position])
-        begin = int(ends[position]) - own * shape[0] * shape[1]
-        images[row, :, :, :own] = normalise(chunk.pixels[begin : ends[position]]).reshape(*shape, own)
+        images[row, :, :, :own] = normalise(pictures[position]).reshape(*shape, own)
     return images
 
 

@@ -26,9 +26,6 @@ from typing import Any
 
 from data_tools.errors import UserError
 
-_AHEAD = 3
-"""Jobs that are given out for each worker before the first of them is asked for."""
-
 _START = "import sys; sys.path[:] = sys.argv[2:]; from data_tools.workers import serve; serve(int(sys.argv[1]))"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -37,12 +34,14 @@ class Pool:
     """Runs `task(*job)` for many jobs in `workers` processes; with 0 workers in this one.
 
     `task` must be picklable. Processes start with the first job and stay until `close` or the pool's own end.
+    `ahead` jobs, or three for each worker if that is more, are given out before the first of them is asked for.
     """
 
-    def __init__(self, task: Callable[..., Any], workers: int = 0):
+    def __init__(self, task: Callable[..., Any], workers: int = 0, ahead: int = 0):
         if workers < 0:
             raise UserError(f"workers is {workers}; it must be 0 (load in this process) or more")
         self.task, self.workers = task, workers
+        self.ahead = max(ahead, 3 * workers)
         self._processes: _Processes | None = None
 
     def run(self, jobs: Iterable[tuple]) -> Iterator[Any]:
@@ -60,7 +59,7 @@ class Pool:
         try:
             for job in jobs:
                 tickets.append(processes.submit(job))
-                if len(tickets) > _AHEAD * self.workers:
+                if len(tickets) > self.ahead:
                     yield processes.result(tickets.popleft())
             while tickets:
                 yield processes.result(tickets.popleft())

@@ -121,7 +121,8 @@ def assemble(args, folder, train, val, recipe: str):
         start_from(recognizer, args.init)
     place(recognizer, args.device)
     loader = {"accept": recognizer.tokenizer.accept, "workers": spec.workers}
-    shards = {"rank": ranks.rank, "ranks": ranks.count, "drop_last": True}
+    window = spec.window if model.image.resize == "proportional" else 1
+    shards = {"rank": ranks.rank, "ranks": ranks.count, "drop_last": True, "window": window}
     augment = _augment(model.image) if spec.augment and args.train else None
     train_loader = _loader(
         train, model, spec.batch_size, seed=spec.seed, shuffle=bool(args.train), augment=augment, **loader, **shards

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from crnn_jt.commands import train as shared
 from data_tools.errors import UserError
-from data_tools.grouped import Grouped
 
 VALIDATION_SCORES = 400
 
@@ -60,9 +59,7 @@ def readers(args, config, frame: str) -> tuple:
     if args.train:
         train = Framed(open_scores(args.train, args.split, encoding, args.camera), config.model, frame)
     else:
-        size = config.train.batch_size
-        endless = _rendered(config, seed, min(config.train.steps, 10**7) * size)
-        train = Grouped(endless, 16 * size, size)
+        train = _rendered(config, seed, min(config.train.steps, 10**7) * config.train.batch_size)
     if args.val:
         val = Framed(open_scores(args.val, args.val_split, encoding, args.val_camera), config.model, frame)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,19 @@ def test_a_killed_child_does_not_take_this_process_along():
     child = subprocess.Popen(["sleep", "60"])
     child.kill()
     assert child.wait() == -9
+
+
+def test_a_signal_to_the_whole_group_does_not_hang_the_exit():
+    """Ctrl-C and service managers signal Jittor's compiling processes too; one of them then held the pool's lock."""
+    if not find_spec("jittor"):
+        pytest.skip("Jittor is not installed here")
+    code = (
+        "import os, signal, time; from multiprocessing import active_children; from crnn_jt import runtime\n"
+        "runtime.import_jittor(); import jittor_utils\n"
+        "if not jittor_utils.pool_size: jittor_utils.run_cmds(['true'], '.', '.')\n"
+        "time.sleep(0.5)\n"
+        "for child in active_children(): os.kill(child.pid, signal.SIGTERM)\n"
+        "time.sleep(0.5); print(jittor_utils.pool_size)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
+    assert int(done.stdout.split()[-1]) > 0 and not done.stderr

@@ -1,5 +1,6 @@
 """Batches: complete, reproducible, resumable, and honest about what they leave out."""
 
+import itertools
 import logging
 
 import numpy as np
@@ -17,6 +18,15 @@ def shade(image, rng: np.random.Generator):
     """An augmentation that shows its random numbers in the pixels."""
     level = int(rng.integers(0, 256))
     return image.point(lambda value: level)
+
+
+def stretch(image, rng: np.random.Generator):
+    """An augmentation that gives every picture a width of its own."""
+    return image.resize((int(rng.integers(10, 120)), 16))
+
+
+def rows(batch):
+    return zip(batch.keys, batch.images, batch.widths.tolist())
 
 
 def same(left, right) -> bool:
@@ -174,3 +184,51 @@ def test_workers_read_an_lmdb_and_nested_sets_too(usual_lmdb, tmp_path):
     loader = Loader(reader, FIXED, 5, shuffle=True, workers=2)
     assert sorted(keys(loader.batches())) == sorted(reader[i].key for i in range(21))
     loader.close()
+
+
+PROPORTIONAL = ResizeProportional(16, 8, 200, 4)
+
+
+def test_a_window_sorts_by_width_and_loses_nothing(folder):
+    reader = open_reader(folder(30))
+    plain = Loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch)
+    sorted_ = Loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch, window=3)
+    before, after = list(plain.batches(2)), list(sorted_.batches(2))
+    assert [len(batch.texts) for batch in after[:6]] == [4] * 6 and len(after) == len(before) == 8
+    images = {key: image[:, :, :width] for batch in before for key, image, width in rows(batch)}
+    for first in (0, 3, 6):
+        one, other = before[first : first + 3], after[first : first + 3]
+        assert sorted(keys(one)) == sorted(keys(other))
+        spans = sorted((int(batch.widths.min()), int(batch.widths.max())) for batch in other)
+        assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans))
+    texts = {sample.key: sample.text for sample in map(reader.__getitem__, range(30))}
+    for batch in after:
+        assert [texts[key] for key in batch.keys] == batch.texts and batch.images.shape[3] == batch.widths.max()
+        assert all(np.array_equal(image[:, :, :width], images[key]) for key, image, width in rows(batch))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_window_resumes_at_any_batch(folder, workers):
+    reader = open_reader(folder(30))
+    loader = Loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch, window=3, workers=workers)
+    whole = list(loader.batches(1))
+    for start in (1, 3, 5, 7, 8):
+        assert same(whole[start:], list(loader.batches(1, start)))
+    loader.close()
+
+
+def test_a_window_counts_bad_samples_once_and_ranks_stay_in_step(folder, caplog):
+    root = folder(24)
+    spoil(root, 3, 9)
+    reader = open_reader(root)
+    loader = Loader(reader, PROPORTIONAL, 4, augment=stretch, window=3, max_corrupt=0.5)
+    batches = list(loader.batches())
+    assert len(batches) == 6 and len(keys(batches)) == 22 and sum(loader.skipped.values()) == 2
+    parts = [Loader(reader, PROPORTIONAL, 4, window=3, rank=rank, ranks=2, max_corrupt=0.5) for rank in (0, 1)]
+    halves = [keys(part.batches()) for part in parts]
+    assert sorted(halves[0] + halves[1]) == sorted(keys(batches))
+
+
+def test_a_window_of_none_is_refused(folder):
+    with pytest.raises(UserError, match="window is 0"):
+        Loader(open_reader(folder(4)), PROPORTIONAL, 2, window=0)
