@@ -92,7 +92,7 @@ class Studio:
         lines = [(word, 0, 0), *_rules(word.mask.shape[1], random, recipe)]
         if random.random() >= recipe.neighbours * recipe.strength:
             return lines
-        space, leading = round(CAPITAL_HEIGHT * random.uniform(0.12, 0.7)), CAPITAL_HEIGHT * random.uniform(1.35, 2.0)
+        space, leading = round(CAPITAL_HEIGHT * random.uniform(0.12, 0.7)), CAPITAL_HEIGHT * random.uniform(1.15, 1.9)
         width = word.mask.shape[1]
         for side in random.choice(("l", "r", "lr", "u", "d", "ud", "d", "lrud")):
             other = self._neighbour(font, random, recipe)

@@ -70,7 +70,7 @@ def _motion(image: Image.Image, angle: float, length: float) -> Image.Image:
 def compress(image: Image.Image, random: Random) -> Image.Image:
     """Through JPEG and back, at a quality from poor to fair."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(12 + 70 * random.random() ** 1.2))
+    image.save(buffer, "JPEG", quality=int(20 + 65 * random.random() ** 1.1))
     out = Image.open(buffer)
     out.load()
     return out
@@ -78,13 +78,12 @@ def compress(image: Image.Image, random: Random) -> Image.Image:
 
 def lower_resolution(image: Image.Image, random: Random) -> Image.Image:
     """Fewer pixels, and back to the size: a word far away, enlarged by a phone or a web page."""
-    height = max(9.0, image.height * random.uniform(0.35, 0.85))
+    height = max(11.0, image.height * random.uniform(0.4, 0.85))
     if height >= image.height:
         return image
     size = (max(4, round(image.width * height / image.height)), round(height))
-    up = random.choice(
-        (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BICUBIC, Image.Resampling.NEAREST)
-    )
+    smooth = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
+    up = random.choice((*smooth * 3, Image.Resampling.NEAREST))
     down = Image.Resampling.BILINEAR if random.random() < 0.8 else Image.Resampling.NEAREST
     if down == up == Image.Resampling.NEAREST:
         down = Image.Resampling.BOX

@@ -42,23 +42,23 @@ class Recipe:
     slant: float = 0.15  # chance of a sheared face
     weight: float = 0.15  # chance of strokes made a little fuller or thinner than the font has them
     # the face of the letters
-    border: float = 0.16
-    shadow: float = 0.16
-    outline: float = 0.05
-    relief: float = 0.06
-    extrusion: float = 0.08
+    border: float = 0.18
+    shadow: float = 0.20
+    outline: float = 0.06
+    relief: float = 0.10
+    extrusion: float = 0.13
     dots: float = 0.015
     two_tone: float = 0.04  # chance of letters that change their level within the word
     rules: float = 0.07  # chance of a line under the word, or lines above and below
     letter_texture: float = 0.20
-    low_contrast: float = 0.12
+    low_contrast: float = 0.15
     # the picture around it
     graphic: float = 0.25  # share drawn, not photographed: a plain ground, no lens, no light, no sensor
     backgrounds: str | None = None  # a folder of photographs without text; None: procedural textures
     plain: float = 0.30  # chance of a plain ground
-    neighbours: float = 0.25
+    neighbours: float = 0.30
     clutter: float = 0.15
-    crop_tight: float = 0.40
+    crop_tight: float = 0.45
     crop_clipped: float = 0.15
     # geometry
     rotation: float = 3.0
@@ -66,10 +66,10 @@ class Recipe:
     curve: float = 0.16
     # the camera
     light: float = 0.38
-    blur: float = 0.42
-    noise: float = 0.45
-    jpeg: float = 0.40
-    low_resolution: float = 0.35
+    blur: float = 0.45
+    noise: float = 0.22
+    jpeg: float = 0.32
+    low_resolution: float = 0.25
     height: tuple[int, int] = (18, 48)  # pixels of the finished image
     strength: float = 1.0  # multiplies every chance of an effect; 0 leaves plain words on a plain ground
     ease_in: int = 0  # over so many first samples `strength` grows from a fifth: an easier start for a fresh model
