@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crnn_jt.extractors.base import Extractor, conv_unit, scaled
+from crnn_jt.extractors.light import compact
 from crnn_jt.layers import MaxPool
 from crnn_jt.registry import EXTRACTORS
 
@@ -32,27 +33,11 @@ class Staff(Extractor):
 
 @EXTRACTORS.register("staff_light")
 class StaffLight(Extractor):
-    """A compact extractor for CPUs: 96xW becomes 192x1x(W/4).
+    """A compact extractor for CPUs: 96xW becomes 192x1x(W/4). `height` is the image's.
 
-    The height shrinks in steps of two and one tall convolution reads what is left of it, so that a note's place on the
-    staff survives; no depthwise convolutions (they are bound by memory on a CPU). `height` is the image's.
+    The height shrinks in steps of two before the tall convolution, so that a note's place on the staff survives.
     """
 
     def __init__(self, in_channels: int = 1, height: int = 96, width: float = 1.0):
         c1, c2, c3, c4, c5 = scaled(width, 24, 32, 64, 96, 192)
-        rows = height // 16
-        if rows < 1:
-            raise ValueError(f"height {height} is too small; it takes 16 or more")
-        plan = (
-            *conv_unit(in_channels, c1, (5, 5), (2, 2), (2, 2)),
-            *conv_unit(c1, c2),
-            MaxPool(),
-            *conv_unit(c2, c3),
-            *conv_unit(c3, c3),
-            MaxPool((2, 1), (2, 1)),
-            *conv_unit(c3, c4),
-            MaxPool((2, 1), (2, 1)),
-            *conv_unit(c4, c4),
-            *conv_unit(c4, c5, (rows, 1), padding=(0, 0)),
-        )
-        super().__init__(plan, in_channels)
+        super().__init__(compact(in_channels, height, (c1, c2, c3, c3, c4, c4, c5), {4, 5}), in_channels)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crnn_jt.backend import load_state, no_grad, ops
+from crnn_jt.backend import load_state, no_grad, ops, state
 from crnn_jt.layers import out_shape
+from crnn_jt.recognizer import build
 from crnn_jt.registry import EXTRACTORS
+from crnn_jt.weights import check, load_weights
+from data_tools.errors import UserError
 from tests.crnn_jt import tiny
 from tests.oracle.plan import evaluate, random_state
 
@@ -37,3 +40,32 @@ def test_widths_may_be_an_array(name):
     widths = np.array([24, 32, 40, 48])
     steps = extractor.out_shape(32, widths)[1]
     assert steps.tolist() == [out_shape(extractor.layers(), 32, int(width))[1] for width in widths]
+
+
+LIGHT = {0: (32, 1, 5, 5), 3: (64, 32, 3, 3), 7: (128, 64, 3, 3), 10: (128, 128, 3, 3)}
+LIGHT |= {14: (192, 128, 3, 3), 17: (256, 192, 3, 3), 20: (256, 256, 4, 1)}
+STAFF_LIGHT = {0: (24, 1, 5, 5), 3: (32, 24, 3, 3), 7: (64, 32, 3, 3), 10: (64, 64, 3, 3)}
+STAFF_LIGHT |= {14: (96, 64, 3, 3), 18: (96, 96, 3, 3), 21: (192, 96, 6, 1)}
+
+
+@pytest.mark.parametrize(("name", "height", "expected"), [("light", 32, LIGHT), ("staff_light", 96, STAFF_LIGHT)])
+def test_weights_trained_before_still_fit(name, height, expected):
+    """Where a convolution stands is its key in every weights file there is."""
+    extractor = EXTRACTORS.build(name, {}, in_channels=1, height=height)
+    found = {key: value.shape for key, value in state(extractor).items() if len(value.shape) == 4}
+    assert found == {f"stack.{place}.weight": shape for place, shape in expected.items()}
+    assert extractor.out_shape(height, 100) == (1, 25)
+
+
+def test_the_shipped_weights_fit_what_their_spec_builds():
+    """Else the demo ends in a line about missing keys."""
+    weights = load_weights("crnn-light")
+    check(weights.arrays, state(build(weights.spec)), "crnn-light")
+
+
+@pytest.mark.parametrize(("name", "least"), [("light", 8), ("staff_light", 16)])
+def test_an_image_too_low_is_refused(name, least):
+    """Not at the first batch, with the framework's words."""
+    EXTRACTORS.build(name, {"width": 0.1}, in_channels=1, height=least)
+    with pytest.raises(UserError, match=f"takes {least} or more"):
+        EXTRACTORS.build(name, {"width": 0.1}, in_channels=1, height=least - 1)
