@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from crnn_jt.decoding.ctc import Reading
@@ -16,22 +18,43 @@ Readings = Callable[[np.ndarray, np.ndarray], list[Reading]]
 """Padded images (N, C, H, W) and their own widths (N,) -> a reading of each."""
 
 
+PICTURED = 100
+"""So many wrong readings of a pass keep their picture."""
+
+
+@dataclass(frozen=True)
+class Misreading:
+    """What was read wrongly; `picture` as the model saw it, grey or RGB, of the first `PICTURED` of a pass."""
+
+    truth: str
+    text: str
+    picture: Image.Image | None
+
+    def __str__(self) -> str:
+        return f"{self.truth!r} read {self.text!r}"
+
+
 def evaluate(
     loader: Loader, readings: Readings, tokenizer: Tokenizer, progress: bool = False
-) -> tuple[dict[str, float], list[str]]:
-    """Scores, and the wrong readings as lines.
+) -> tuple[dict[str, float], list[Misreading]]:
+    """Scores, and the wrong readings.
 
     {"n", "accuracy", "ned", "cer"} for characters, {"n", "sequence_accuracy", "ser"} for vocabularies; "skipped" counts
     the samples that could not be used, where there are any.
     """
-    texts, truths = [], []
+    texts, truths, wrong = [], [], []
     before = sum(loader.skipped.values())
     batches = tqdm(loader.batches(), total=loader.batches_per_epoch, unit="batch", disable=not progress)
     for batch in batches:
-        if batch.texts:
-            texts += [tokenizer.decode(r.indices) for r in readings(batch.images, batch.widths)]
-            truths += batch.texts
-    wrong = [f"{truth!r} read {text!r}" for truth, text in zip(truths, texts) if truth != text]
+        if not batch.texts:
+            continue
+        read = [tokenizer.decode(r.indices) for r in readings(batch.images, batch.widths)]
+        for row, (truth, text) in enumerate(zip(batch.texts, read)):
+            if truth != text:
+                seen = batch.images[row, :, :, : batch.widths[row]]
+                wrong.append(Misreading(truth, text, _picture(seen) if len(wrong) < PICTURED else None))
+        texts += read
+        truths += batch.texts
     scores = _scores(texts, truths, tokenizer)
     skipped = sum(loader.skipped.values()) - before
     return {**scores, **({"skipped": skipped} if skipped else {})}, wrong
@@ -41,3 +64,9 @@ def _scores(texts: list[str], truths: list[str], tokenizer: Tokenizer) -> dict[s
     if tokenizer.separator:
         return sequence_scores([text.split() for text in texts], [truth.split() for truth in truths])
     return word_scores(texts, truths)
+
+
+def _picture(pixels: np.ndarray) -> Image.Image:
+    """float32 (C, H, W) in [-1, 1] as a picture."""
+    levels = np.round((pixels + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))

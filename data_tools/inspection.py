@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -119,13 +119,20 @@ def contact_sheet(reader: Reader, count: int = 64, columns: int = 8, cell: tuple
     if count < 1 or columns < 1:
         raise UserError(f"a contact sheet of {count} samples in {columns} columns cannot be drawn")
     places = sorted({int(place) for place in np.linspace(0, len(reader) - 1, min(count, len(reader)))})
-    columns = min(columns, len(places))
+    return sheet_of([_look(reader, place) for place in places], columns, cell)
+
+
+def sheet_of(
+    pictures: Sequence[tuple[Image.Image | None, str]], columns: int = 8, cell: tuple[int, int] = (160, 48)
+) -> Image.Image:
+    """Pictures with a caption below each (red where there is no picture), in cells of (width, height)."""
+    columns = min(columns, len(pictures))
     caption, gap = 16, 6
     step = cell[0] + gap, cell[1] + caption + gap
-    sheet = Image.new("RGB", (columns * step[0] + gap, math.ceil(len(places) / columns) * step[1] + gap), "white")
-    for number, place in enumerate(places):
+    sheet = Image.new("RGB", (columns * step[0] + gap, math.ceil(len(pictures) / columns) * step[1] + gap), "white")
+    for number, picture in enumerate(pictures):
         corner = gap + number % columns * step[0], gap + number // columns * step[1]
-        _draw_cell(sheet, corner, cell, *_look(reader, place))
+        _draw_cell(sheet, corner, cell, *picture)
     return sheet
 
 

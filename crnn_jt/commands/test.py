@@ -1,20 +1,28 @@
 """Measures a model on labelled data: word accuracy, 1-NED and character error rate over the whole set.
 
 python -m crnn_jt test --weights crnn-light --data data/IIIT5K
+python -m crnn_jt test --data data/IIIT5K data/SVT --failures wrong.png     and a sheet of what was misread
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from typing import TYPE_CHECKING
 
 from crnn_jt.commands.read import DEFAULT
+
+if TYPE_CHECKING:
+    from crnn_jt.evaluation import Misreading
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser) -> None:
     """The options of `test`."""
     parser.add_argument("--weights", type=str, default=DEFAULT, help="a model's name or weights file")
     parser.add_argument("--data", type=str, nargs="+", required=True, help="data sets: LMDB, folders, MJSynth")
+    parser.add_argument("--failures", type=str, help="a PNG to write: the first misread pictures, label > reading")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
@@ -25,20 +33,39 @@ def run(args) -> None:
     from data_tools.readers import open_readers
 
     reader = load(args.weights)
-    scores, examples = measure(reader, open_readers(args.data))
+    scores, wrong = measure(reader, open_readers(args.data))
+    _show(args, scores, wrong)
+    if args.failures:
+        save_failures(wrong, args.failures)
+
+
+def _show(args, scores: dict, wrong: list[Misreading]) -> None:
     if args.json:
         print(json.dumps({"weights": args.weights, **scores}, indent=1))
         return
-    for line in examples[:20]:
-        print(line)
+    for misreading in wrong[:20]:
+        print(misreading)
     for name, value in scores.items():
         print(f"{name:>18}  {value:.2f}" if isinstance(value, float) else f"{name:>18}  {value}")
 
 
-def measure(reader, data) -> tuple[dict, list[str]]:
-    """Scores of a reader on a data set, every usable sample once, and the wrong readings as lines."""
+def measure(reader, data) -> tuple[dict, list[Misreading]]:
+    """Scores of a reader on a data set, every usable sample once, and the wrong readings."""
     from crnn_jt.evaluation import evaluate
     from data_tools.loader import Loader
 
     loader = Loader(data, reader.transform, 256, accept=reader.tokenizer.accept)
     return evaluate(loader, reader.readings, reader.tokenizer, progress=True)
+
+
+def save_failures(wrong: list[Misreading], path: str) -> None:
+    """Writes the misread pictures, as the model saw them, as one PNG; none where nothing was misread."""
+    from data_tools.files import atomic_file
+    from data_tools.inspection import sheet_of
+
+    pictures = [(one.picture, f"{one.truth} > {one.text}") for one in wrong if one.picture is not None]
+    if not pictures:
+        logger.info("%s", f"nothing was misread; {path} is not written")
+        return
+    with atomic_file(path) as file:
+        sheet_of(pictures).save(file, format="PNG")

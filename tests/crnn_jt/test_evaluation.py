@@ -31,7 +31,11 @@ def test_every_sample_counts_once_in_batches_of_any_size(size):
     found, wrong = scores(tiny.DrawnWords(7), ["", *truths[1:]], size)
     assert found["n"] == 7 and found["accuracy"] == pytest.approx(600 / 7)
     assert found["cer"] == pytest.approx(100 * len(truths[0]) / sum(map(len, truths)))
-    assert wrong == [f"{truths[0]!r} read ''"] and "skipped" not in found
+    assert (
+        [str(one) for one in wrong] == [f"{truths[0]!r} read ''"]
+        and wrong[0].picture.height == 32
+        and "skipped" not in found
+    )
 
 
 def test_what_cannot_be_used_is_counted_apart():

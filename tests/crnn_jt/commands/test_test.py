@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 
 
 def test_json_is_the_whole_of_standard_output(crnn_jt, weights, data):
@@ -24,6 +25,21 @@ def test_wrong_readings_are_shown(crnn_jt, weights, data):
     """What was read for what."""
     _, out, _ = crnn_jt("test", "--weights", weights, "--data", data)
     assert " read " in out and "accuracy" in out
+
+
+def test_failures_are_a_picture_to_look_at(crnn_jt, weights, data, tmp_path):
+    """An untrained model misreads all six: six cells."""
+    code, _, _ = crnn_jt("test", "--weights", weights, "--data", data, "--failures", tmp_path / "wrong.png")
+    sheet = Image.open(tmp_path / "wrong.png")
+    assert code in (0, None) and sheet.width == 6 * 166 + 6 and len(set(sheet.convert("L").tobytes())) > 2
+
+
+def test_failures_that_cannot_be_written(crnn_jt, weights, data, tmp_path):
+    """One line that names the place, and the scores are not lost."""
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "wrong.png"
+    code, out, err = crnn_jt("test", "--weights", weights, "--data", data, "--failures", place)
+    assert code == 2 and "accuracy" in out and f"{place}: cannot be written" in err
 
 
 @pytest.mark.parametrize(
