@@ -11,6 +11,7 @@ from typing import Any
 from crnn_jt.spec import Config
 from data_tools.errors import UserError
 from data_tools.words import Recipe
+from eval import training
 from eval.sets import TestSet
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-graphics": {"graphic": 0.0},
     "no-low-contrast": {"low_contrast": 0.0},
     "eased-in": {"ease_in": 100_000},
+    "not-eased-in": {"ease_in": 0},
 }
 """Variants by name: what changes in the recipe that training starts from."""
 
@@ -77,13 +79,8 @@ def varied(config: Config, variant: str) -> Config:
 
 def train(config: Config, variant: str, args: Namespace, folder: Path, sets: list[TestSet]) -> Outcome:
     """Trains on one variant into `folder` and reads the sets with its last weights. Raises UserError."""
-    from crnn_jt.checkpoint import Run
-    from crnn_jt.commands import train as training
-
-    config = varied(config, variant)
-    run = Run(folder, config)
-    training.assemble(args, run, *training.data(args, config)).run()
-    return judge(variant, folder / "last.safetensors", sets, run.progress.seen)
+    trainer, _ = training.train(varied(config, variant), args, folder)
+    return judge(variant, folder / "last.safetensors", sets, trainer.progress.seen)
 
 
 def judge(variant: str, weights: Path, sets: list[TestSet], images: int) -> Outcome:
@@ -106,11 +103,34 @@ def judge(variant: str, weights: Path, sets: list[TestSet], images: int) -> Outc
     )
 
 
-def table(outcomes: list[Outcome]) -> list[str]:
-    """Lines: a variant each, accuracy by set and over all, and how far it is from the first."""
-    names = list(outcomes[0].sets)
-    lines = [f"{'variant':<18}" + "".join(f"{name:>9}" for name in names) + f"{'all':>9}{'change':>9}"]
+def columns(outcomes: list[Outcome]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: a variant each, accuracy by set and over all, and how far it is from the first."""
+    rows = []
     for one in outcomes:
-        cells = "".join(f"{one.sets[name]:>9.1f}" for name in names)
-        lines.append(f"{one.variant:<18}{cells}{one.accuracy:>9.1f}{one.accuracy - outcomes[0].accuracy:>+9.1f}")
-    return lines
+        cells = [f"{accuracy:.1f}" for accuracy in one.sets.values()]
+        rows.append([one.variant, *cells, f"{one.accuracy:.1f}", f"{one.accuracy - outcomes[0].accuracy:+.1f}"])
+    return ["variant", *outcomes[0].sets, "all", "change"], rows
+
+
+def table(outcomes: list[Outcome]) -> list[str]:
+    """The columns as lines for a terminal."""
+    heads, rows = columns(outcomes)
+    widths = [18, *(max(9, len(head) + 1) for head in heads[1:])]
+    return [
+        "".join(f"{cell:>{w}}" if i else f"{cell:<{w}}" for i, (cell, w) in enumerate(zip(row, widths)))
+        for row in (heads, *rows)
+    ]
+
+
+def document(outcomes: list[Outcome], note: str) -> str:
+    """The columns as a Markdown section, the changes of each variant and the widest interval with them."""
+    heads, rows = columns(outcomes)
+    described = [[row[0], _said(VARIANTS[row[0]]), *row[1:]] for row in rows]
+    text = training.markdown(["variant", "what it changes", *heads[1:]], described)
+    widths = [(high - low) / 2 for one in outcomes for low, high in one.intervals.values()]
+    interval = f" 95% intervals: ±{max(widths):.1f} points on a set at most." if widths else ""
+    return f"{text}\nWord accuracy in % (0-9a-z), no lexicon; {note}.{interval}\n"
+
+
+def _said(changes: dict[str, Any]) -> str:
+    return ", ".join(f"`{name}` {value}" for name, value in changes.items()) or "nothing: the recipe as it is"

@@ -2,100 +2,113 @@
 
 By default the five of the report's Table 2, the published accuracy beside them: three generators on the CRNN paper's
 extractor, and two residual extractors with CTC. Words are rendered unless --train names data; every combination sees
-the same words in the same order. Each leaves its run folder in --out.
+the same words in the same order. Each leaves its run folder in --out, where stages.json and stages.md grow with them.
+Interrupted, the same command goes on where it stood.
 
   python -m eval stages --out runs/stages --minutes 30
   python -m eval stages --out runs/quick --steps 300 --width 0.25 --batch-size 32
-  python -m eval stages --smoke                          every combination, narrow, over-fits 32 rendered words
   python -m eval stages --out runs/mine --steps 2000 --combinations light+ctc,light+identity+ctc
+  python -m eval stages --smoke --out runs/smoke
+  python -m eval stages --smoke --combinations light+identity+attention --steps 5000
+
+--smoke: every extractor with every refiner and every generator, narrow, learns 32 rendered words by heart: 32/32, or
+the reason why not. --steps changes the budget, which the generator sets; --out keeps what is done (smoke.json), with
+which an interrupted test goes on.
 """
 
 from __future__ import annotations
 
 import json
-from argparse import Namespace
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from data_tools.errors import UserError
-from eval.stages import PUBLISHED, Outcome
-
-SMOKE_STEPS = 400
+from data_tools.files import write_text
+from eval import stages, training
+from eval.overfit import combinations
 
 
 def add_arguments(parser) -> None:
     """Adds the command's arguments to a jsonargparse parser."""
-    parser.add_argument("--out", type=str, default="", help="folder for the run folders")
     parser.add_argument("--smoke", action="store_true", help="over-fit 32 words with every combination of stages")
     parser.add_argument("--config", type=str, default="crnn", help="where the other stages and the training come from")
-    parser.add_argument("--combinations", type=str, default=",".join(PUBLISHED), help="extractor+generator, by commas")
-    parser.add_argument("--steps", type=int, default=None, help="optimiser steps of each combination")
-    parser.add_argument("--minutes", type=float, default=0.0, help="or minutes of each")
-    parser.add_argument("--batch-size", type=int, default=None, help="images a step instead of the configuration's")
+    parser.add_argument("--combinations", type=str, default=None, help="extractor+generator, by commas")
     parser.add_argument("--width", type=float, default=1.0, help="of the extractors: 0.5 halves their channels")
     parser.add_argument("--train", type=str, nargs="+", default=[], help="data sets; none: rendered words")
     parser.add_argument("--val", type=str, nargs="+", default=[], help="data sets to validate on; none: rendered words")
-    parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
-    parser.add_argument("--precision", type=str, default=None, help="float32, or bfloat16 with CRNN_BACKEND=torch")
-    parser.add_argument("--workers", type=int, default=None, help="loader processes")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and rendering")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    training.add_arguments(parser)
 
 
 def run(args) -> int:
     """Trains all combinations; those that cannot be built are named, and the exit code is then 1."""
-    from crnn_jt.commands.train import configure
-    from eval.stages import combined, train
-
     if args.smoke:
         return smoke(args)
-    if not args.out:
-        raise UserError("--out: name a folder for the run folders (or ask for --smoke)")
-    if args.steps is None and not args.minutes:
-        raise UserError("--steps or --minutes: name the budget of each combination")
-    given = Namespace(
-        **vars(args), learning_rate=None, fonts=None, words=None, backgrounds=None, init=None, resume=False
-    )
-    config = configure(given)
-    spec = config.train
+    given, config = training.configured(args)
+    spec, out = config.train, Path(args.out)
     spec = replace(spec, log_every=max(min(spec.log_every, spec.steps // 10), 1), validate_every=spec.steps)
-    outcomes, problems = [], []
-    for combination in args.combinations.split(","):
-        try:
-            one = combined(replace(config, train=spec), combination.strip(), args.width)
-            outcomes.append(train(one, given, Path(args.out) / combination.strip()))
-        except UserError as error:
-            problems.append(f"{combination}: {error}")
-    if not outcomes:
-        raise UserError("; ".join(problems))
-    if args.json:
-        print(json.dumps({"combinations": [asdict(one) for one in outcomes], "problems": problems}, indent=1))
-    else:
-        print("\n".join([*_table(outcomes), *problems]))
+    config = replace(config, train=spec)
+    training.settle(out, given, config)
+
+    def train(name: str) -> stages.Outcome:
+        return stages.train(stages.combined(config, name, args.width), given, out / name)
+
+    def report(outcomes: list, problems: list[str]) -> None:
+        write_text(out / "stages.json", _json(outcomes, problems) + "\n")
+        if outcomes:
+            write_text(out / "stages.md", training.markdown(*stages.columns(outcomes)))
+
+    names = _names(args.combinations) or list(stages.PUBLISHED)
+    outcomes, problems = training.one_by_one(names, train, report)
+    print(_json(outcomes, problems) if args.json else "\n".join([*_table(outcomes), *problems]))
     return int(bool(problems))
+
+
+def _names(given: str | None) -> list[str]:
+    names = [name.strip() for name in (given or "").split(",") if name.strip()]
+    if given is not None and not names:
+        raise UserError(f"--combinations {given!r}: name some, such as vgg+ctc,light+identity+attention")
+    return names
 
 
 def smoke(args) -> int:
     """Over-fits with every combination, a line each; 1 where one did not read all its words, else 0."""
-    from eval.overfit import WORDS, combinations, overfit
+    if args.steps is not None and args.steps < 1:
+        raise UserError(f"--steps {args.steps}: it takes 1 or more")
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: it takes 0 or more")
+    known = {model.name: model for model in combinations()}
+    unknown = [name for name in _names(args.combinations) if name not in known]
+    if unknown:
+        raise UserError(
+            f"--combinations {unknown[0]}: the smoke test has extractor+refiner+generator: {', '.join(known)}"
+        )
+    models = [known[name] for name in _names(args.combinations)] or list(known.values())
 
-    found = []
-    for model in combinations():
-        found.append(overfit(model, args.steps or SMOKE_STEPS, args.seed))
-        if not args.json:
-            one = found[-1]
-            print(f"{one.combination:<38}{one.right:>4}/{WORDS}  {one.steps:>5} steps  loss {one.loss:.3f}", flush=True)
+    def report(one: stages.Smoke) -> None:
+        print(_line(one), file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    out = Path(args.out) / "smoke.json" if args.out else None
+    found = stages.smoke_all(models, args.steps, args.seed, out, report)
+    failed = [one for one in found if one.right < one.words]
     if args.json:
-        print(json.dumps({"words": WORDS, "combinations": [asdict(one) for one in found]}, indent=1))
-    return int(any(one.right < WORDS for one in found))
+        print(json.dumps(stages.smoke_document(found, args.seed), indent=1))
+    else:
+        print(
+            f"{len(found) - len(failed)} of {len(found)} read all their words; {sum(o.cpu_s for o in found):.0f} s CPU"
+        )
+    return int(bool(failed))
 
 
-def _table(outcomes: list[Outcome]) -> list[str]:
-    header = ("accuracy", "published", "1-NED", "loss", "parameters", "images/s")
-    lines = [f"{'combination':<28}" + "".join(f"{name:>12}" for name in header)]
-    for one in outcomes:
-        published = PUBLISHED.get(one.combination)
-        cells = (f"{one.accuracy:.2f}", f"{published:.2f}" if published else "-", f"{one.ned:.1f}", f"{one.loss:.3f}")
-        cells += (f"{one.parameters:,}", f"{one.images_per_s:.1f}")
-        lines.append(f"{one.combination:<28}" + "".join(f"{cell:>12}" for cell in cells))
-    return lines
+def _line(one: stages.Smoke) -> str:
+    told = f"{one.combination:<38}{one.right:>4}/{one.words}  {one.steps:>5} steps  loss {one.loss:.3f}"
+    return f"{told}  {one.cpu_s:.0f} s CPU" + (f"  {one.reason}" if one.reason else "")
+
+
+def _json(outcomes: list, problems: list[str]) -> str:
+    return json.dumps({"combinations": [asdict(one) for one in outcomes], "problems": problems}, indent=1)
+
+
+def _table(outcomes: list[stages.Outcome]) -> list[str]:
+    heads, rows = stages.columns(outcomes)
+    return [f"{row[0]:<28}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in (heads, *rows)]

@@ -1,4 +1,6 @@
-"""The renderer bench without its training: variants, mistakes, table."""
+"""The renderer bench without its training (test_training.py has that): variants, mistakes, table."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -12,13 +14,13 @@ from eval.renderer import VARIANTS, Outcome, chosen, table, varied
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_is_a_recipe_that_differs(variant):
-    config = varied(load_config("crnn-light"), variant)
-    assert (Recipe(**config.train.rendered) == Recipe()) == (variant == "default")
+    config = load_config("crnn-light")
+    config = replace(config, train=replace(config.train, rendered={"ease_in": 5}))
+    found = Recipe(**varied(config, variant).train.rendered)
+    assert (found == Recipe(ease_in=5)) == (variant == "default")
 
 
 def test_what_the_user_gave_stays_unless_the_variant_changes_it():
-    from dataclasses import replace
-
     config = load_config("crnn-light")
     config = replace(config, train=replace(config.train, rendered={"fonts": ["mine"], "blur": 0.1}))
     assert varied(config, "no-faces").train.rendered["fonts"] == ["mine"]
@@ -48,6 +50,10 @@ def test_the_table_counts_from_the_first_variant():
         (["--root", "gone", "--out", "x"], "--steps or --minutes"),
         (["--root", "gone", "--out", "x", "--steps", "1"], "gone"),
         (["--root", "gone", "--out", "x", "--steps", "1", "--variants", "odd"], "odd"),
+        (["--root", "gone", "--out", "x", "--steps", "1", "--init", "gone-too"], "gone-too"),
+        (["--root", "gone", "--out", "x", "--steps", "1", "--device", "tpu"], "--device tpu"),
+        (["--root", "gone", "--out", "x", "--steps", "1", "--seed", "-1"], "train.seed: -1"),
+        (["--root", "gone", "--steps", "1"], "--out"),
     ],
 )
 def test_a_mistake_is_one_line(options, named, capsys):
