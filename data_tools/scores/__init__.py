@@ -28,7 +28,8 @@ class Recipe:
 
     `look` "primus" (as PrIMuS itself) or "varied"; `frame` "ink" (cropped to what is drawn) or "staff" (one
     height, the staff always in one place); `staff_space` pixels between staff lines; `camera` the share of pictures
-    that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's vocabularies.
+    that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's vocabularies;
+    over the first `ease_in` composed incipits length and camera grow from little to all: a fresh model's easier start.
     """
 
     look: str = "primus"
@@ -37,6 +38,7 @@ class Recipe:
     camera: float = 0.0
     encoding: str = "semantic"
     any_symbol: bool = False
+    ease_in: int = 0
 
     def __post_init__(self) -> None:
         _one_of("look", self.look, LOOKS)
@@ -46,6 +48,12 @@ class Recipe:
             raise UserError(f"staff_space is {self.staff_space}; it must be 3 to 60 pixels")
         if not 0 <= self.camera <= 1:
             raise UserError(f"camera is {self.camera}; it is a share from 0 to 1")
+        if self.ease_in < 0:
+            raise UserError(f"ease_in is {self.ease_in}; it is a number of incipits, 0 or more")
+
+    def grown(self, index: int) -> float:
+        """How far the easier start is over at sample `index`: 1 behind it."""
+        return min(1.0, index / self.ease_in) if self.ease_in else 1.0
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:
@@ -89,7 +97,7 @@ class _Scores:
     def __getitem__(self, index: int) -> Sample:
         score = self.score(index)
         image = self.picture(score, index)
-        if np.random.default_rng((self.seed, index, 1)).random() < self.recipe.camera:
+        if np.random.default_rng((self.seed, index, 1)).random() < self.recipe.camera * self.recipe.grown(index):
             image = self.photograph(image, index)
         texts = {"semantic": " ".join(score.semantic), "agnostic": " ".join(score.agnostic)}
         return Sample(image, texts.pop(self.recipe.encoding), score.key, texts)
@@ -125,7 +133,8 @@ class RenderedScores(_Scores):
     def score(self, index: int) -> Score:
         if not 0 <= index < self.size:
             raise IndexError(index)
-        return score_of(f"s{self.seed}-{index + 1:09d}", compose(Random(f"{self.seed}:{index}")))
+        events = compose(Random(f"{self.seed}:{index}"), self.recipe.grown(index))
+        return score_of(f"s{self.seed}-{index + 1:09d}", events)
 
 
 class PaeScores(_Scores):

@@ -212,10 +212,12 @@ def _part(token: str, shift: int) -> Rest | None:
     return Rest(_NAMES[place], dots, beam="" if rest else "note") if 0 <= place < len(_NAMES) else None
 
 
-def compose(rng: Random) -> list[Event]:
-    """Events of one incipit; every symbol of both its encodings is in PrIMuS's vocabularies."""
+def compose(rng: Random, length: float = 1.0) -> list[Event]:
+    """Events of one incipit; every symbol of both its encodings is in PrIMuS's vocabularies. `length` is the share of
+    the usual number of symbols, from 0 (a measure) to 1.
+    """
     for _ in range(200):
-        events = _Composer(rng).compose()
+        events = _Composer(rng).compose(length)
         if not (
             vocabulary.unknown("semantic", semantic.encode(events))
             or vocabulary.unknown("agnostic", agnostic.encode(events))
@@ -245,12 +247,12 @@ class _Composer:
         self.figure: list[int] = []
         self.bars: list[tuple[Rest, ...]] = []
 
-    def compose(self) -> list[Event]:
+    def compose(self, length: float) -> list[Event]:
         rng = self.rng
         events: list[Event] = [self.clef]
         events += [Key(self.fifths)] * (self.fifths != 0)
         events += [] if self.free else [self.time.meter]
-        goal = min(58, max(9, rng.lognormvariate(3.22, 0.36)))
+        goal = max(5, length * min(58, max(9, rng.lognormvariate(3.22, 0.36))))
         if rng.random() < 0.09:
             events += [*self._silence(), Barline()]
         elif rng.random() < 0.3 and not self.free:

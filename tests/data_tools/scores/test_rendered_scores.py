@@ -46,6 +46,17 @@ def test_sample_depends_on_seed_and_index_alone():
     assert RenderedScores(6, 3, recipe)[0].text != short[0].text
 
 
+def test_an_easy_start_grows_to_the_usual_incipits():
+    """A fresh model sees a measure first; afterwards nothing differs from a recipe without the easy start."""
+    easy, usual = RenderedScores(4, 200, Recipe(ease_in=100, camera=1)), RenderedScores(4, 200, Recipe(camera=1))
+    lengths = [[len(reader.text(index).split()) for index in range(20)] for reader in (easy, usual)]
+    assert sum(lengths[0]) < 0.6 * sum(lengths[1])
+    assert easy[0].image.tobytes() == easy.picture(easy.score(0), 0).tobytes()  # no camera yet
+    assert easy.text(150) == usual.text(150) and easy[150].image.tobytes() == usual[150].image.tobytes()
+    with pytest.raises(UserError, match="ease_in is -1"):
+        Recipe(ease_in=-1)
+
+
 def test_label_is_semantic_and_the_other_encoding_comes_along():
     sample, other = RenderedScores(1, 2)[1], RenderedScores(1, 2, Recipe(encoding="agnostic"))[1]
     assert sample.text.startswith("clef-") and sample.extra["agnostic"] == other.text
