@@ -1,20 +1,25 @@
 """Measures a model of scores: sequence accuracy, symbol error rate, error rates by kind of symbol.
 
   python -m omr test --weights omr-light --data Corpus --split test
-  python -m omr test --weights primus --data CameraCorpus --split test --camera        clean or camera to camera
+  python -m omr test --weights runs/p/best.safetensors --data Corpus --split test --camera    on distorted pictures
   python -m omr test --weights omr-light --data scores.lmdb --json
 
 DATA is a PrIMuS folder (with its split file), an LMDB of scores or folders of them. Every usable score counts once; a
-label with unknown symbols or too long is counted as skipped and named in the log.
+label with unknown symbols is counted as skipped and named in the log. What the model was trained on does not matter:
+camera to clean is a model trained with --camera, tested without it.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 
 from data_tools.errors import UserError
 from omr.commands.read import DEFAULT
+
+LABELS = 20
+"""So many labels are looked at before all are read."""
 
 
 def add_arguments(parser) -> None:
@@ -30,6 +35,8 @@ def add_arguments(parser) -> None:
 def run(args) -> None:
     """Prints the scores."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    if args.batch_size < 1:
+        raise UserError(f"--batch-size {args.batch_size}: it takes 1 or more")
     from omr.reading import load
 
     reader = load(args.weights)
@@ -59,7 +66,22 @@ def open_scores(paths: list[str], split: str | None, encoding: str, camera: bool
             raise UserError(f"{path}: --split and --camera are for PrIMuS folders, which this is not")
         else:
             readers.append((path, open_reader(path)))
+    for path, reader in readers:
+        _check_labels(path, reader, encoding)
     return readers[0][1] if len(readers) == 1 else Concatenated(readers)
+
+
+def _check_labels(path: str, reader, encoding: str) -> None:
+    """Raises UserError where the first labels hold not one symbol of the encoding: words, or the other encoding."""
+    from data_tools.music import vocabulary
+    from data_tools.sample import CorruptSample
+
+    texts = []
+    for index in range(min(LABELS, len(reader))):
+        with suppress(CorruptSample):
+            texts.append(reader.text(index))
+    if texts and not any(set(text.split()) & vocabulary.symbols(encoding) for text in texts):
+        raise UserError(f"{path}: its labels are no {encoding} encoding of music, such as {texts[0][:40]!r}")
 
 
 def measure(reader, data, batch_size: int = 16) -> tuple[dict, list[str]]:

@@ -4,9 +4,10 @@
   python -m omr train --config primus --train Corpus --split train.txt --val Corpus --val-split test.txt --out runs/p
   python -m omr train --config omr-light --train scores.lmdb --out runs/l --resume
 
-Training data are PrIMuS folders (with split files; --camera for the distorted pictures) or LMDBs that
-`python -m data_tools scores` writes. Without --train scores are composed, engraved and drawn on the fly, as the
-configuration's `rendered` says, in groups of like width. The run folder is that of `python -m crnn_jt train`.
+Training data are PrIMuS folders (with split files; --camera for the distorted pictures, --val-camera to validate on
+them) or LMDBs that `python -m data_tools scores` writes. Without --train scores are composed, engraved and drawn on
+the fly, as the configuration's `rendered` says. Batches hold pictures of like width. The run folder is that of
+`python -m crnn_jt train`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def run(args) -> None:
     """Builds everything the options name and trains; a SIGTERM ends it as Ctrl-C does, with a checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _check(args)
     config = shared.configure(args)
     if config.model.labels.vocabulary not in ("semantic", "agnostic"):
         raise UserError(f"--config {args.config}: reads words, not music; name primus, primus-wide or omr-light")
@@ -48,6 +50,18 @@ def run(args) -> None:
     trainer = shared.assemble(args, Run(Path(args.out), config), train, val, what)
     trainer.info["frame"] = frame
     trainer.run()
+
+
+def _check(args) -> None:
+    """Raises UserError for options that would change nothing."""
+    for data, options in (("train", ("split", "camera")), ("val", ("val_split", "val_camera"))):
+        for option in options:
+            if getattr(args, option) and not getattr(args, data):
+                name = option.replace("_", "-")
+                raise UserError(f"--{name}: is for PrIMuS folders; name them with --{data}, or leave it out")
+    for option in ("fonts", "words", "backgrounds"):
+        if getattr(args, option):
+            raise UserError(f"--{option}: is for rendered words; scores are drawn as the configuration says")
 
 
 def readers(args, config, frame: str) -> tuple:
