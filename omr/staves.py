@@ -7,6 +7,7 @@ row sums of the thin runs alone; the staves from a comb of five lines over these
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ from PIL import Image, ImageFilter, ImageOps
 from data_tools.errors import UserError
 from data_tools.images import to_channels
 from data_tools.scores.engraving import FRAME_ABOVE, FRAME_BELOW
+from omr.tracing import fitted, trace
 
 _LARGEST = 2400
+_TRACED = 1600
 _MOST_SLOPE = 0.105  # about six degrees
 _LEAST_SPACE = 4
 
@@ -57,36 +60,75 @@ def find_staves(image: Image.Image) -> list[Staff]:
     try:
         return _find(grey, scale)
     except NoStaff:
-        if scale < 1 or max(grey.size) > _LARGEST / 2:
-            raise
-    return _find(grey, 2.0)  # lines a few pixels apart are found in a larger picture
+        if scale == 1 and max(grey.size) <= _LARGEST / 2:  # lines a few pixels apart are found in a larger picture
+            with suppress(NoStaff):
+                return _find(grey, 2.0)
+        if staves := _traced(grey):
+            return staves
+        raise
+
+
+def _traced(grey: Image.Image) -> list[Staff]:
+    """Staves whose lines are blurred or curved, as straight ones."""
+    scale = min(1.0, _TRACED / max(grey.size))
+    small = _resized(grey, scale)
+    dark, found = binarise(small), []
+    for path in trace(1 - _share(small).clip(0, 1)):
+        slope, top = np.polyfit(path.columns, path.rows, 1)
+        bottom = float(top) + 4 * path.space
+        middle = bottom + slope * path.columns.mean()
+        left, right = _stretched(dark, middle, path.space, int(path.columns[0]), int(path.columns[-1]))
+        found.append(Staff(bottom / scale, float(slope), path.space / scale, left / scale, right / scale))
+    return _merged(found)
+
+
+def _merged(staves: list[Staff]) -> list[Staff]:
+    """The staves without those that are parts of others: of one place, over columns that both have."""
+    kept: list[Staff] = []
+    for staff in sorted(staves, key=lambda staff: staff.left - staff.right):
+        if not any(_same(staff, other) for other in kept):
+            kept.append(staff)
+    return sorted(kept, key=staves.index)
+
+
+def _same(staff: Staff, other: Staff) -> bool:
+    left, right = max(staff.left, other.left), min(staff.right, other.right)
+    apart = staff.y - other.y + (staff.slope - other.slope) * (left + right) / 2
+    return right - left > 0.5 * (staff.right - staff.left) and abs(apart) < 2.5 * other.space
 
 
 def _find(grey: Image.Image, scale: float) -> list[Staff]:
-    if scale != 1:
-        size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
-        grey = grey.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
-    ink = _ink(grey)
+    ink = _ink(_resized(grey, scale))
     slope = _slope(ink)
     sums, offset = _sheared_sums(ink.thin, slope)
     found = []
     for comb in _combs(sums, ink):
-        row, space = _fitted(sums, *comb)
+        row, space = fitted(sums, *comb)
         bottom = row + 4 * space + offset
         for left, right in _extents(ink, bottom, slope, space):
             found.append(Staff(bottom / scale, slope, space / scale, left / scale, right / scale))
     if not found:
         raise NoStaff("no staff was found in the picture; show five clear staff lines, nearly level")
-    return found
+    return _merged(found)
+
+
+def _resized(grey: Image.Image, scale: float) -> Image.Image:
+    size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
+    return grey if scale == 1 else grey.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
 
 
 def binarise(grey: Image.Image) -> np.ndarray:
     """(H, W) bool: darker than the paper around it, whatever the light."""
+    share = _share(grey)
+    return share < min(0.86, _otsu(share))
+
+
+def _share(grey: Image.Image) -> np.ndarray:
+    """(H, W) float32: brightness as a share of that of the paper around."""
     small = grey.resize((max(1, grey.width // 4), max(1, grey.height // 4)), Image.Resampling.BOX)
     radius = max(2, min(small.size) // 6, 10)
     paper = small.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.BoxBlur(radius)).resize(grey.size)
-    share = np.asarray(grey, np.float32) / np.maximum(np.asarray(paper, np.float32), 1.0)
-    return share < min(0.86, _otsu(share))
+    return np.asarray(grey, np.float32) / np.maximum(np.asarray(paper, np.float32), 1.0)
 
 
 def _otsu(values: np.ndarray) -> float:
@@ -188,18 +230,6 @@ def _comb(sums: np.ndarray, space: float) -> np.ndarray:
     lines = np.sort(np.stack([padded[tooth] for tooth in teeth]), axis=0)
     gaps = [padded[np.rint(np.arange(size) + (k + 0.5) * space).astype(int)] for k in range(4)]
     return lines[0] + lines[1] + 0.2 * lines[2:].sum(axis=0) - 0.5 * np.mean(gaps, axis=0)
-
-
-def _fitted(sums: np.ndarray, row: float, space: float) -> tuple[float, float]:
-    """The comb's place and spacing to a fraction of a pixel: a line through the centres of its five teeth."""
-    centres = []
-    for k in range(5):
-        middle, reach = row + k * space, max(1, round(0.3 * space))
-        places = np.arange(max(0, round(middle) - reach), min(len(sums), round(middle) + reach + 1))
-        weights = sums[places] ** 2
-        centres.append(float((places * weights).sum() / weights.sum()) if weights.sum() else middle)
-    spacing, first = np.polyfit(np.arange(5), centres, 1)
-    return (float(first), float(spacing)) if 0.9 * space < spacing < 1.1 * space else (row, space)
 
 
 def _extents(ink: _Ink, bottom: float, slope: float, space: float) -> list[tuple[float, float]]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from data_tools.scores import Recipe, RenderedScores
 from data_tools.scores.camera import CameraRecipe, photograph
@@ -114,3 +114,26 @@ def test_binarise_and_crop():
     assert cropped.width < image.width and abs(cropped.height - SCORES[0].image.height) <= 4
     assert 0.01 < binarise(image).mean() < 0.2
     assert crop_to_ink(Image.new("L", (30, 30), 255)).size == (30, 30)
+
+
+@pytest.mark.parametrize("space", [5, 7, 9])
+def test_small_blurred_photos_are_found(space):
+    """A phone's picture of a page has few pixels between the lines, is never sharp, and never flat."""
+    scores, found = RenderedScores(21, 6, Recipe("varied", staff_space=float(space))), 0
+    for order in range(6):
+        plain = ImageOps.expand(scores[order].image.convert("L"), 2 * space, 255)
+        photo = photograph(plain, np.random.default_rng((space, order)), CameraRecipe())
+        try:
+            staves = find_staves(photo)
+        except NoStaff:
+            continue
+        whole = staves[0].right - staves[0].left > 0.85 * (photo.width - 4 * space)
+        found += len(staves) == 1 and whole and abs(staves[0].space / space - 1) < 0.06
+    assert found >= 4
+
+
+def test_a_curved_staff_is_one_staff():
+    """Parts of it that were found each on its own must not be read twice."""
+    for order in range(4):
+        photo = photograph(SCORES[order].image, np.random.default_rng(order), CameraRecipe(strength=1.2))
+        assert len(find_staves(photo)) == 1
