@@ -26,7 +26,7 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 LABEL = 8  # symbols of a label in the training steps
 
 
-def _weights(job: dict):
+def weights_of(job: dict):
     """The model's weights: of a file, or fresh ones of a configuration (the same numbers on every backend)."""
     from crnn_jt import backend
     from crnn_jt.recognizer import build
@@ -39,21 +39,22 @@ def _weights(job: dict):
     return Weights(backend.state(build(spec)), spec)
 
 
-def _reader(job: dict, fast: bool):
+def reader_of(job: dict, fast: bool):
+    """The model ready to read; `fast` False keeps to the framework's own operators."""
     from crnn_jt.reading import SequenceReader
 
-    return SequenceReader(_weights(job), job["model"], fast)
+    return SequenceReader(weights_of(job), job["model"], fast)
 
 
 def _jittor(job: dict) -> Call:
     """What `crnn_jt.load` gives: the frozen network, or the recogniser where the kernels do not cover all of it."""
-    reader = _reader(job, True)
+    reader = reader_of(job, True)
     return _eager(reader.recognizer) if reader.network is None else reader.network.run
 
 
 def _framework(job: dict) -> Call:
     """The recogniser's own operators, on whichever backend the process has."""
-    return _eager(_reader(job, False).recognizer)
+    return _eager(reader_of(job, False).recognizer)
 
 
 def _eager(recognizer) -> Call:
@@ -70,7 +71,7 @@ def _eager(recognizer) -> Call:
 def _channels_last(job: dict) -> Call:
     from crnn_jt import backend
 
-    return _eager(backend.place(_reader(job, False).recognizer, "cpu"))
+    return _eager(backend.place(reader_of(job, False).recognizer, "cpu"))
 
 
 def _compiled(job: dict) -> Call:
@@ -79,7 +80,7 @@ def _compiled(job: dict) -> Call:
 
     from crnn_jt.recognizer import map_to_sequence
 
-    recognizer = _reader(job, False).recognizer
+    recognizer = reader_of(job, False).recognizer
     aligned, axis = recognizer.generator.aligned, recognizer.extractor.sequence_axis
 
     def stages(images):
@@ -153,7 +154,7 @@ def training_step(job: dict, images: np.ndarray) -> Callable[[], float]:
     from crnn_jt.recognizer import build
     from crnn_jt.spec import TrainSpec
 
-    recognizer = build(_weights(job).spec)
+    recognizer = build(weights_of(job).spec)
     recognizer.train()
     spec = TrainSpec()
     optimizer = Optimizer(spec, backend.parameters(recognizer))
@@ -204,7 +205,7 @@ class Engine:
     def _export(self) -> dict:
         from crnn_jt.export import export_onnx
 
-        return {"file": export_onnx(_weights(self.job), self.job["onnx"]).path}
+        return {"file": export_onnx(weights_of(self.job), self.job["onnx"]).path}
 
     def _network(self) -> Call:
         if ("network",) not in self.made:
@@ -213,7 +214,7 @@ class Engine:
 
     def _make(self, task: str, batch: int) -> Callable[[], object]:
         if task == "read":
-            reader = _reader(self.job, self.name == "jittor")
+            reader = reader_of(self.job, self.name == "jittor")
             pictures = list(islice(cycle(self.job["pictures"]), batch))
             return lambda: reader.read(pictures)
         images = np.ascontiguousarray(np.resize(self.images, (batch, *self.images.shape[1:])))
