@@ -1,4 +1,4 @@
-"""MEI or Plaine & Easie -> a picture of the staff: engraved by verovio, rasterised by resvg.
+"""MEI or Plaine & Easie -> a picture of the staff: engraved by verovio, drawn by `drawing`.
 
 The look "primus" is that of PrIMuS's own pictures (Leipzig font, 18 pixels between staff lines, thick lines, one shade
 of ink without anti-aliasing, cropped to the ink); "varied" draws fonts, line widths, spacing and ink anew each time.
@@ -6,21 +6,21 @@ of ink without anti-aliasing, cropped to the ink); "varied" draws fonts, line wi
 
 from __future__ import annotations
 
+import math
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from io import BytesIO
 from random import Random
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from data_tools.errors import UserError
 from data_tools.music.notation import MusicError
+from data_tools.scores import drawing
 
 STAFF_SPACE = 18.0
 """Pixels between two staff lines in PrIMuS's pictures, and in verovio's at scale 100."""
@@ -43,7 +43,6 @@ _PAGE = {
     "mnumInterval": 0,
     "xmlIdSeed": 1,
 }
-_STAFF_LINE = re.compile(r'<path d="M(-?\d+) (\d+) L(\d+) \2"')
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def varied_style(rng: Random, staff_space: float) -> Style:
         "stemWidth": round(rng.uniform(0.15, 0.35), 2),
         "spacingLinear": round(rng.uniform(0.18, 0.34), 2),
         "spacingNonLinear": round(rng.uniform(0.5, 0.68), 2),
-        "graceFactor": round(rng.uniform(0.6, 0.8), 2),
+        "graceFactor": round(rng.uniform(12, 16)) / 20,
         "measureMinWidth": rng.randint(8, 18),
     }
     margin = (round(rng.uniform(0, 1.5) * staff_space), round(rng.uniform(0, 1.5) * staff_space))
@@ -134,61 +133,35 @@ def pae_to_mei(text: str) -> str:
     return toolkit.getMEI({"pageNo": 0})
 
 
-def rasterise(svg: str, style: Style = PRIMUS) -> Image.Image:
-    """SVG -> grey picture on white (mode L), not cropped."""
-    import resvg_py
-
-    content = resvg_py.svg_to_bytes(
-        svg_string=svg,
-        background="white",
-        skip_system_fonts=True,
-        zoom=style.staff_space / STAFF_SPACE,
-        shape_rendering="geometric_precision" if style.smooth else "crisp_edges",
-    )
-    with Image.open(BytesIO(content)) as image:
-        grey = image.getchannel("R")
-    return grey.point([round(style.ink + level * (255 - style.ink) / 255) for level in range(256)])
-
-
 def engrave(text: str, style: Style = PRIMUS, frame: str = "ink", kind: str = "mei") -> Image.Image:
     """MEI (or, with `kind`, Plaine & Easie) of one staff -> its picture, mode L.
 
     `frame` "ink" crops to what is drawn, as PrIMuS; "staff" gives all pictures the same height and the staff the same
-    place in it: FRAME_BELOW and FRAME_ABOVE staff spaces below and above the lowest line.
+    place in it: FRAME_BELOW and FRAME_ABOVE staff spaces below and above the lowest line. Raises MusicError.
     """
-    svg = to_svg(text, style, kind)
-    image = rasterise(svg, style)
-    top, bottom = _rows(image, svg, style, frame)
-    left, right = style.margin
-    columns = np.flatnonzero((np.asarray(image) < 250).any(axis=0))
+    drawn = drawing.read(to_svg(text, style, kind))
+    paper = drawing.draw(drawn, style.staff_space, style.smooth, *_rows(drawn, style.staff_space, frame))
+    if style.smooth:
+        grey = (style.ink + 0.5 + (255 - style.ink) * paper).astype(np.uint8)
+    else:
+        grey = np.uint8(style.ink) + np.uint8(255 - style.ink) * paper
+    ink = grey < 250
+    columns = np.flatnonzero(ink.any(axis=0))
     if not len(columns):
         raise MusicError("an empty picture")
-    return _window(image, (int(columns[0]) - left, top, int(columns[-1]) + 1 + right, bottom))
+    rows = np.flatnonzero(ink.any(axis=1)) if frame == "ink" else np.array([0, len(grey) - 1])
+    left, right = style.margin
+    inside = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    whole = np.full((inside.shape[0], left + inside.shape[1] + right), 255, np.uint8)
+    whole[:, left : left + inside.shape[1]] = inside
+    return Image.fromarray(whole, "L")
 
 
-def _rows(image: Image.Image, svg: str, style: Style, frame: str) -> tuple[int, int]:
+def _rows(drawn: drawing.Drawing, staff_space: float, frame: str) -> tuple[int, int]:
+    """(first, how many) of the page's rows of pixels to draw."""
     if frame == "staff":
-        lowest = _lowest_line(svg) * style.staff_space / STAFF_SPACE
-        height = round((FRAME_BELOW + FRAME_ABOVE) * style.staff_space)
-        top = round(lowest - FRAME_ABOVE * style.staff_space)
-        return top, top + height
+        top = round(max(drawn.staff) * staff_space / drawing.UNITS - FRAME_ABOVE * staff_space)
+        return top, round((FRAME_BELOW + FRAME_ABOVE) * staff_space)
     if frame != "ink":
         raise UserError(f"{frame}: no such frame; there are: ink, staff")
-    rows = np.flatnonzero((np.asarray(image) < 250).any(axis=1))
-    return (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 1)
-
-
-def _lowest_line(svg: str) -> float:
-    """Height of the lowest staff line from the top, in pixels at scale 100."""
-    heights = [int(found[2]) for found in _STAFF_LINE.finditer(svg)][:5]
-    if len(heights) < 5:
-        raise MusicError("verovio drew no staff")
-    return max(heights) / 10
-
-
-def _window(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """The part of `image` within `box`, white where the box reaches beyond it."""
-    left, top, right, bottom = box
-    outside = (max(0, -left), max(0, -top), max(0, right - image.width), max(0, bottom - image.height))
-    inside = image.crop((max(0, left), max(0, top), min(right, image.width), min(bottom, image.height)))
-    return ImageOps.expand(inside, outside, fill=255) if any(outside) else inside
+    return 0, math.ceil(drawn.height * staff_space / drawing.UNITS)
