@@ -30,7 +30,8 @@ class CameraRecipe:
     quality: tuple[int, int] = (25, 90)  # JPEG
 
 
-_CELL = 16
+_CELLS = 6
+"""Cells from top to bottom of the grid that bends a picture; they are squares of 16 pixels or more."""
 
 
 def photograph(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe = CameraRecipe()) -> Image.Image:
@@ -49,17 +50,19 @@ def photograph(image: Image.Image, rng: np.random.Generator, recipe: CameraRecip
 def bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> Image.Image:
     """Rotation, shear, waves, swirl and perspective in one resampling; what comes from outside is paper."""
     width, height = image.size
-    across, down = max(2, width // _CELL + 2), max(2, height // _CELL + 2)
+    cell, paper = max(16, height // _CELLS), _paper(image)
+    across, down = max(2, width // cell + 2), max(2, height // cell + 2)
     x, y = np.meshgrid(np.linspace(0, width, across), np.linspace(0, height, down))  # (down, across)
     source_x, source_y = _displaced(x, y, width, height, rng, recipe)
-    canvas = Image.new("L", (width + 2 * _CELL, height + 2 * _CELL), _paper(image))
-    canvas.paste(image, (_CELL, _CELL))
-    mesh = _mesh(np.rint(x).astype(int), np.rint(y).astype(int), source_x + _CELL, source_y + _CELL)
-    return canvas.transform(image.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=_paper(image))
+    canvas = ImageOps.expand(image, cell, paper)
+    mesh = _mesh(np.rint(x).astype(int), np.rint(y).astype(int), source_x + cell, source_y + cell)
+    return canvas.transform(image.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=paper)
 
 
 def _paper(image: Image.Image) -> int:
-    return int(np.percentile(np.asarray(image), 90))
+    """The shade that one tenth of the picture is brighter than, or as bright as."""
+    brighter = np.cumsum(image.histogram()[::-1])
+    return 255 - int(np.searchsorted(brighter, 0.1 * brighter[-1]))
 
 
 def _displaced(x, y, width, height, rng, recipe) -> tuple[np.ndarray, np.ndarray]:
@@ -107,11 +110,11 @@ def light(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) ->
     width, height = image.size
     grid = rng.uniform(1 - recipe.shade * recipe.strength, 1.0, size=(2, max(2, int(3 * width / (8 * height)) + 2)))
     field = Image.fromarray(grid.astype(np.float32), "F").resize((width, height), Image.Resampling.BICUBIC)
-    grey = np.asarray(image, np.float32) / 255
     dark, bright = rng.uniform(0.0, 0.35), rng.uniform(0.72, 1.0)
-    grey = (dark + (bright - dark) * grey) ** rng.uniform(0.8, 1.4) * np.asarray(field)
-    grey = grey * 255 + rng.normal(0, rng.uniform(0, recipe.noise), size=grey.shape).astype(np.float32)
-    return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8), "L")
+    shades = 255 * np.linspace(dark, bright, 256) ** rng.uniform(0.8, 1.4)  # of the 256 grey levels
+    grey = shades.astype(np.float32)[np.asarray(image)] * np.asarray(field)
+    grey += rng.standard_normal(grey.shape, np.float32) * np.float32(rng.uniform(0, recipe.noise))
+    return Image.fromarray(np.clip(grey, 0, 255, out=grey).astype(np.uint8), "L")
 
 
 def compress(image: Image.Image, quality: int) -> Image.Image:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -104,12 +105,12 @@ class _Write:
 
 def two_shades(image: Image.Image) -> bytes:
     """PNG; with a palette of one bit where the picture has two shades only, as PrIMuS's own."""
-    shades = image.getcolors(2)
-    if shades and len(shades) == 2:
-        dark, light = sorted(shade for _, shade in shades)
-        small = Image.frombytes("P", image.size, image.point(lambda level: int(level <= dark)).tobytes())
-        small.putpalette([light] * 3 + [dark] * 3)
-        image = small
+    levels = np.asarray(image.convert("L"))
+    dark, light = int(levels.min()), int(levels.max())
+    ink = levels == dark
+    if dark < light and (ink | (levels == light)).all():
+        image = Image.fromarray(ink.view(np.uint8), "P")
+        image.putpalette([light] * 3 + [dark] * 3)
     buffer = BytesIO()
     image.save(buffer, format="PNG", compress_level=4, **({"bits": 1} if image.mode == "P" else {}))
     return buffer.getvalue()

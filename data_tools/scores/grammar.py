@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from random import Random
 
 from data_tools.music import agnostic, semantic, vocabulary
@@ -205,6 +205,15 @@ def rhythms(table: str, shift: int, pace: int) -> list[tuple[tuple[Rest, ...], F
     return result
 
 
+@cache
+def fitting(
+    table: str, shift: int, pace: int, left: Fraction
+) -> tuple[list[tuple[tuple[Rest, ...], Fraction]], list[float]]:
+    """(rhythm, its length) of those not longer than `left`, and the running sum of their weights."""
+    found = [choice for choice in rhythms(table, shift, pace) if choice[1] <= left]
+    return [choice[:2] for choice in found], list(accumulate(weight for *_, weight in found))
+
+
 def _part(token: str, shift: int) -> Rest | None:
     rest, token = token.startswith("r"), token.lstrip("r")
     dots = token.count(".")
@@ -302,13 +311,12 @@ class _Composer:
         return bar
 
     def _fill(self, left: Fraction) -> tuple[Rest, ...]:
-        table = rhythms(self.time.table, self.time.shift, self.pace)
         bar: list[Rest] = []
         while left > 0:
-            fitting = [choice for choice in table if choice[1] <= left]
-            if not fitting:  # what is left is shorter than any rhythm of this table
+            choices, shares = fitting(self.time.table, self.time.shift, self.pace, left)
+            if not choices:  # what is left is shorter than any rhythm of this table
                 return (*bar, *self._leftover(left))
-            rhythm, length, _ = self.rng.choices(fitting, [weight for _, _, weight in fitting])[0]
+            rhythm, length = self.rng.choices(choices, cum_weights=shares)[0]
             bar += rhythm
             left -= length
         return tuple(bar)
