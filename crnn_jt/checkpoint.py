@@ -139,12 +139,20 @@ class Run:
                 self.tensorboard.add_scalar(name, value, self.progress.step)
 
     def open_tensorboard(self) -> None:
-        """From now on, lines of `metrics.jsonl` go to TensorBoard too. Raises UserError without tensorboardX."""
+        """From now on, lines of `metrics.jsonl` go to TensorBoard too; what a run that goes on does again replaces what
+        stood there. Raises UserError without tensorboardX.
+        """
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:
             raise UserError("--tensorboard: pip install tensorboardX, or leave the option out") from error
-        self.tensorboard = SummaryWriter(str(self.folder / "tensorboard"))
+        self.tensorboard = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.progress.step + 1)
+
+    def close(self) -> None:
+        """Writes out what TensorBoard's lines still wait in memory."""
+        if self.tensorboard is not None:
+            self.tensorboard.close()
+            self.tensorboard = None
 
     def history(self) -> list[dict[str, Any]]:
         """All lines of `metrics.jsonl`."""

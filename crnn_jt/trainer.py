@@ -73,6 +73,7 @@ class Trainer:
         finally:
             self.train_loader.close()
             self.val_loader.close()
+            self.run_folder.close()
         self._checkpoint()
         validations = self.run_folder.validations()
         return validations[-1] if validations else {}
@@ -142,6 +143,8 @@ class Trainer:
         with backend.precision(self.spec.precision):
             logits, lengths = self.recognizer(ops.array(images), widths, targets)
             loss = self.recognizer.generator.loss(logits, targets, sizes, lengths)
+        if ranks.count > 1:  # before the gradients: through synchronised statistics they reach other ranks' samples
+            loss = loss * count
         gradients = backend.gradients(loss, list(self.optimizer.parameters.values()))
         if ranks.count > 1:
             loss, gradients, count = _shared(loss, gradients, count)
@@ -232,11 +235,13 @@ class Trainer:
 
 
 def _shared(loss, gradients: list, count: int) -> tuple:
-    """Loss, gradients and count of the whole batch: the mean over ranks, each weighted by its samples."""
+    """Loss, gradients and count of the whole batch from those of this rank, loss and gradients times its `count`: the
+    mean over all samples, as one process has it.
+    """
     with backend.no_grad():
-        weighted = ranks.mean([ops.array(np.float32([count])), *(x * count for x in (loss, *gradients))])
-        mean_count = float(ops.numpy(weighted[0]).sum())
-        scaled = [x * (1 / max(mean_count, 1e-9)) for x in weighted[1:]]
+        sums = ranks.mean([ops.array(np.float32([count])), loss, *gradients])
+        mean_count = float(ops.numpy(sums[0]).sum())
+        scaled = [x * (1 / max(mean_count, 1e-9)) for x in sums[1:]]
     return scaled[0], scaled[1:], round(mean_count * ranks.count)
 
 

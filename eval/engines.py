@@ -3,10 +3,11 @@
   python -m eval.engines ENGINE JOB.json
 
 The job names the model's weights file or configuration, the threads, images (.npy) and pictures, and the model's ONNX
-file. Orders: {"task": "start"} builds the model; {"task": "infer" | "train" | "read", "batch": N, "seconds": S,
-"least": K} -> {"seconds": [of each call]}; {"task": "logits"} -> {"file": .npy}; {"task": "memory"} -> {"megabytes":
-peak so far}; {"task": "export"} writes the ONNX file. What libraries print goes to standard error. Only here are
-frameworks and runtimes asked for what the seam does not offer: their modes and layouts.
+file. Orders: {"task": "start", "infer": whether the network will be asked for} builds it, or only imports what builds
+it; {"task": "infer" | "train" | "read", "batch": N, "seconds": S, "least": K} -> {"seconds": [of each call]};
+{"task": "logits"} -> {"file": .npy}; {"task": "memory"} -> {"megabytes": peak so far}; {"task": "export"} writes the
+ONNX file. What libraries print goes to standard error. Only here are frameworks and runtimes asked for what the seam
+does not offer: their modes and layouts.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ class Engine:
         if task == "export":
             return self._export()
         if task == "start":
-            return {"made": bool(self._network())}
+            return {"made": bool(self._network() if order["infer"] else weights_of(self.job))}
         if task == "logits":
             path = Path(self.job["folder"]) / f"{self.name}.npy"
             np.save(path, self._network()(self.images[:4]))

@@ -112,13 +112,13 @@ class Process:
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1][:200] if lines else f"ended with exit code {self.process.wait()}"
 
-    def close(self) -> None:
-        """Ends the process."""
+    def close(self, patience: float = 20) -> None:
+        """Ends the process, by force after `patience` seconds."""
         if self.process is None:
             return
         self.process.stdin.close()
         try:
-            self.process.wait(1 if self.problem else 20)
+            self.process.wait(min(patience, 1) if self.problem else patience)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -159,14 +159,16 @@ def figures(times: dict[str, Times]) -> dict[str, dict[str, float]]:
     return {name: own.as_json(reference) for name, own in times.items()}
 
 
-def start(processes: Iterable[Process], onnx_problem: str = "") -> dict[str, float]:
-    """Has every engine build its model, one after the other; the seconds each took."""
+def start(processes: Iterable[Process], onnx_problem: str = "", infer: bool = True) -> dict[str, float]:
+    """Has every engine build its model, one after the other; the seconds each took. Without `infer` they only import
+    and read what the other tasks will build theirs from.
+    """
     took = {}
     for process in processes:
         begin = time.perf_counter()
         if process.name in ONNX and onnx_problem:
             process.problem = f"no ONNX file of this model: {onnx_problem}"
-        elif process.ask(task="start"):
+        elif process.ask(task="start", infer=infer):
             took[process.name] = round(time.perf_counter() - begin, 2)
     return took
 
@@ -197,7 +199,8 @@ def table(document: dict) -> str:
         for model, batches in document[task].items():
             blocks.append(_block(f"{task}, {model}: images/s ± deviation (times {REFERENCE})", batches))
     for model, engines in document["engines"].items():
-        blocks.append(_costs(model, engines, document["inference"].get(model, {})))
+        measured = [sizes for task in TASKS for sizes in document[task].get(model, {}).values()]
+        blocks.append(_costs(model, engines, measured))
     return "\n".join(blocks)
 
 
@@ -216,39 +219,49 @@ def _cell(own: dict | None) -> str:
     return f"{own['images_per_s']:.{int(own['images_per_s'] < 10)}f} ± {own['deviation']:.1f}{ratio}"
 
 
-def _costs(model: str, engines: dict[str, dict], batches: dict[str, dict]) -> str:
+def _costs(model: str, engines: dict[str, dict], batches: list[dict]) -> str:
     """What an engine costs before and beside the images a second; or why it is missing."""
-    lines = [f"{model}: start s, first call s (compilation) by batch, peak memory MB, difference of the logits"]
+    lines = [f"{model}: start s, first calls s (compilation), peak memory MB, difference of the logits"]
     for name, told in engines.items():
         if "problem" in told:
             lines.append(f"{name:<20}left out: {told['problem']}")
             continue
-        own = [engines[name] for engines in batches.values() if name in engines]
+        own = [engines[name] for engines in batches if name in engines]
         firsts = " / ".join(f"{figures['first_call_s']:.2f}" for figures in own) or "-"
         peak = max((figures["peak_mb"] for figures in own), default=0)
-        difference = "other shape" if told["difference"] is None else f"{told['difference']:.1e}"
-        lines.append(f"{name:<20}{told['start_s']:>6.1f}  {firsts}  {peak}  {difference}")
+        lines.append(f"{name:<20}{told['start_s']:>6.1f}  {firsts}  {peak}  {_told(told)}")
     return "\n".join([*lines, ""])
 
 
+def _told(engine: dict) -> str:
+    if "difference" not in engine:
+        return "-"
+    return "other shape" if engine["difference"] is None else f"{engine['difference']:.1e}"
+
+
 def plot(document: dict, path: str | Path) -> None:
-    """Bars of the inference figures, one panel a model, in the format of the file's ending."""
+    """Bars, a panel for each task and model, in the format of the file's ending."""
     from matplotlib.figure import Figure
 
     from data_tools.files import atomic_file
 
-    models = document["inference"]
-    figure = Figure(figsize=(7 * max(1, len(models)), 4), layout="constrained")
-    panels = figure.subplots(1, max(1, len(models)), squeeze=False)
-    for axes, (model, batches) in zip(panels[0], models.items()):
-        names = list(dict.fromkeys(name for engines in batches.values() for name in engines))
-        for i, name in enumerate(names):
-            known = [(x, engines[name]) for x, engines in enumerate(batches.values()) if name in engines]
-            places = [x + i / (len(names) + 1) for x, _ in known]
-            heights, errors = zip(*((own["images_per_s"], own["deviation"]) for _, own in known))
-            axes.bar(places, heights, 1 / (len(names) + 1), yerr=errors, label=name)
-        axes.set_xticks(np.arange(len(batches)) + 0.4, [f"batch {batch}" for batch in batches])
-        axes.set(title=model, ylabel="images/s")
-        axes.legend(fontsize=7)
+    shown = [(f"{model}, {task}", batches) for task in TASKS for model, batches in document[task].items()]
+    figure = Figure(figsize=(7 * max(1, len(shown)), 4), layout="constrained")
+    for axes, (title, batches) in zip(figure.subplots(1, max(1, len(shown)), squeeze=False)[0], shown):
+        axes.set(title=title, ylabel="images/s")
+        _bars(axes, batches)
     with atomic_file(path) as file:
         figure.savefig(file, format=Path(path).suffix.lstrip("."), dpi=120)
+
+
+def _bars(axes, batches: dict[str, dict]) -> None:
+    """A group of bars for each batch, a bar for each engine."""
+    names = list(dict.fromkeys(name for engines in batches.values() for name in engines))
+    for i, name in enumerate(names):
+        known = [(x, engines[name]) for x, engines in enumerate(batches.values()) if name in engines]
+        places = [x + i / (len(names) + 1) for x, _ in known]
+        heights, errors = zip(*((own["images_per_s"], own["deviation"]) for _, own in known))
+        axes.bar(places, heights, 1 / (len(names) + 1), yerr=errors, label=name)
+    axes.set_xticks(np.arange(len(batches)) + 0.4, [f"batch {batch}" for batch in batches])
+    if names:
+        axes.legend(fontsize=7)

@@ -25,6 +25,8 @@ from data_tools.lexicons import normalised, read_lexicon
 from data_tools.words.wordlist import load_words
 from eval import lexicon_bench as bench
 
+FORMATS = (".png", ".svg")
+
 
 def add_arguments(parser) -> None:
     """Adds the command's arguments to a jsonargparse parser."""
@@ -41,10 +43,13 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Measures, prints and plots; 1 where a check fails."""
-    words, images = _material(args)
     deltas = [None if d.strip() == "exact" else _number("--deltas", d) for d in args.deltas.split(",")]
+    sizes = [_number("--sizes", size, 1) for size in args.sizes.split(",")]
+    if args.plot and Path(args.plot).suffix not in FORMATS:
+        raise UserError(f"--plot {args.plot}: the name must end in {' or '.join(FORMATS)}")
+    words, images = _material(args)
     rows = []
-    for size in (_number("--sizes", size) for size in args.sizes.split(",")):
+    for size in sizes:
         for row in bench.measure(words, images, size, deltas, args.seed):
             rows.append(row)
             print(_line(row), file=sys.stderr if args.json else sys.stdout, flush=True)
@@ -60,6 +65,9 @@ def run(args) -> int:
 
 
 def _material(args) -> tuple[list[str], bench.Images]:
+    for option, value in (("noise", args.noise), ("seed", args.seed)):
+        if value < 0:
+            raise UserError(f"--{option} {value}: it takes 0 or more")
     known = read_lexicon(args.words) if args.words else normalised(chain.from_iterable(load_words(None, "")))
     words = [word for word in known if len(word) <= bench.STEPS // 2]
     if args.images < 1 or len(words) < args.images:
@@ -69,9 +77,9 @@ def _material(args) -> tuple[list[str], bench.Images]:
     return words, bench.simulate(truths, args.noise, args.seed)
 
 
-def _number(option: str, text: str) -> int:
-    if not text.strip().isdigit():
-        raise UserError(f"{option} {text}: it takes whole numbers separated by commas")
+def _number(option: str, text: str, least: int = 0) -> int:
+    if not text.strip().isdigit() or int(text) < least:
+        raise UserError(f"{option} {text}: it takes whole numbers of {least} or more separated by commas")
     return int(text)
 
 
@@ -115,5 +123,5 @@ def _plot(rows: list[dict], path: str) -> None:
         panel.grid(True, alpha=0.3)
         panel.legend()
     with atomic_file(path) as file:
-        figure.savefig(file, format=Path(path).suffix.lstrip(".") or "png", bbox_inches="tight")
+        figure.savefig(file, format=Path(path).suffix.lstrip("."), bbox_inches="tight")
     pyplot.close(figure)

@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from crnn_jt.interruption import Interruption
 from data_tools.errors import UserError
 from eval.machine import describe, line
 
@@ -41,7 +42,7 @@ def run(args) -> None:
         scratch = tempfile.TemporaryDirectory(dir=args.root)
     except OSError as error:
         raise UserError(f"--root {args.root}: no temporary folder can be made there ({error.strerror})") from error
-    with scratch as folder:
+    with Interruption(), scratch as folder:
         ways = prepare(Path(folder), args.n, args.seed, max(workers))
         rows = []
         for row in measure(ways, Path(folder), workers, args.passes):

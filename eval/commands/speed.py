@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crnn_jt.interruption import Interruption
 from data_tools.errors import UserError
 from data_tools.files import write_text
 from eval.machine import describe, line
@@ -124,7 +125,7 @@ def run(args) -> None:
     document: dict = {"machine": machine, **{task: {} for task in speed.TASKS}, "engines": {}}
     document["data"] = list(chosen.data) or [f"rendered, seed {chosen.seed}"]
     for model, (config, weights) in models.items():
-        with tempfile.TemporaryDirectory() as folder:
+        with Interruption(), tempfile.TemporaryDirectory() as folder:
             measure(document, model, _job(model, config, weights, chosen, Path(folder)), chosen)
     text = json.dumps(document, indent=1)
     if args.out:
@@ -162,24 +163,29 @@ def measure(document: dict, model: str, job: Path, chosen: Settings) -> None:
     processes = [speed.Process(name, job, speed.python_of(name), chosen.threads) for name in names]
     able = {"inference": speed.INFERENCE, "training": speed.TRAINING, "reading": speed.READING}
     turns = sum(len(sizes) * sum(n in able[task] for n in names) for task, sizes in chosen.batches.items())
+    infer, patience = "inference" in chosen.batches, 0.0  # an interruption has no patience with a busy engine
     try:
-        began = speed.start(processes, problem)
+        began = speed.start(processes, problem, infer)
         with tqdm(total=turns * plan.repeats, desc=model, unit="turn") as bar:
             for task, sizes in chosen.batches.items():
                 some = [process for process in processes if process.name in able[task]]
                 document[task][model] = {
                     str(n): speed.figures(speed.take_turns(some, speed.TASKS[task], n, plan, bar)) for n in sizes
                 }
-        differences = speed.differences(processes)  # last, so that first calls are first calls
-        document["engines"][model] = {
-            p.name: {"problem": p.problem}
-            if p.problem
-            else {"start_s": began[p.name], "difference": differences[p.name]}
-            for p in processes
-        }
+        found = speed.differences(processes) if infer else {}  # last, so that first calls are first calls
+        document["engines"][model] = {p.name: _told(p, began, found) for p in processes}
+        patience = 20.0
     finally:
         for process in processes:
-            process.close()
+            process.close(patience)
+
+
+def _told(process, began: dict[str, float], differences: dict) -> dict:
+    """What is said of an engine beside its times."""
+    if process.problem:
+        return {"problem": process.problem}
+    found = {"difference": differences[process.name]} if process.name in differences else {}
+    return {"start_s": began[process.name], **found}
 
 
 def _wanted(name: str, batches: dict) -> bool:
@@ -194,8 +200,10 @@ def _export(job: Path, chosen: Settings) -> str:
     from eval import speed
 
     process = speed.Process("export", job, speed.python_of("export"), chosen.threads)
-    process.ask(task="export")
-    process.close()
+    try:
+        process.ask(task="export")
+    finally:
+        process.close()
     return process.problem
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -163,3 +164,70 @@ def test_sigterm_writes_a_checkpoint(tmp_path):
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(metadata["progress"])["step"] == json.loads(lines[-1])["step"]
     assert os.listdir(tmp_path / "run").count("checkpoint.safetensors") == 1
+
+
+class Board:
+    """TensorBoard's writer, noting what it is given."""
+
+    def __init__(self, folder, purge_step):
+        self.folder, self.purge_step, self.scalars, self.closed = folder, purge_step, [], False
+        Board.made = self
+
+    def add_scalar(self, name, value, step):
+        self.scalars.append((name, step, float(value)))
+
+    def close(self):
+        self.closed = True
+
+
+def boarded(monkeypatch, trainer) -> Board:
+    monkeypatch.setitem(sys.modules, "tensorboardX", SimpleNamespace(SummaryWriter=Board))
+    trainer.run_folder.open_tensorboard()
+    return Board.made
+
+
+def test_tensorboard_gets_every_line_of_the_metrics(tmp_path, monkeypatch):
+    """Losses, rates and validations at their steps, all of them written out when the run ends."""
+    trainer = tiny.trainer(tmp_path / "run", tiny.config(steps=3, validate_every=3))
+    board = boarded(monkeypatch, trainer)
+    trainer.run()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    expected = [(name, line["step"], value) for line in lines for name, value in line.items() if name != "step"]
+    assert board.scalars == expected and {"loss", "learning_rate", "accuracy"} <= {name for name, _, _ in expected}
+    assert board.closed and board.folder == str(tmp_path / "run" / "tensorboard")
+
+
+def test_a_resumed_run_replaces_what_tensorboard_showed_of_the_steps_done_again(tmp_path, monkeypatch):
+    """Else its curves fold back on themselves."""
+    short(tmp_path)
+    trainer = tiny.trainer(tmp_path / "run", tiny.config(steps=4), resume=True)
+    board = boarded(monkeypatch, trainer)
+    trainer.run()
+    assert board.purge_step == 4 and {step for _, step, _ in board.scalars} == {4}
+
+
+def test_tensorboard_that_is_missing_is_one_line(tmp_path, monkeypatch):
+    """The package is no requirement."""
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    trainer = tiny.trainer(tmp_path / "run", tiny.config())
+    with pytest.raises(UserError, match="--tensorboard: pip install tensorboardX, or leave the option out"):
+        trainer.run_folder.open_tensorboard()
+
+
+def test_tensorboard_itself_reads_the_events(tmp_path):
+    """Written by the real package: framed records, one scalar each."""
+    pytest.importorskip("tensorboardX", reason="no tensorboardX: pip install tensorboardX")
+    from tensorboardX.proto.event_pb2 import Event
+
+    trainer = tiny.trainer(tmp_path / "run", tiny.config(steps=3, validate_every=3))
+    trainer.run_folder.open_tensorboard()
+    trainer.run()
+    (path,) = (tmp_path / "run" / "tensorboard").iterdir()
+    content, found = path.read_bytes(), {}
+    while content:  # length (8), its checksum (4), the event, its checksum (4)
+        size = int.from_bytes(content[:8], "little")
+        event = Event.FromString(content[12 : 12 + size])
+        found |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+        content = content[16 + size :]
+    losses = {line["step"]: line["loss"] for line in trainer.run_folder.history() if "loss" in line}
+    assert {step: pytest.approx(found["loss", step]) for step in (1, 2, 3)} == losses and ("accuracy", 3) in found

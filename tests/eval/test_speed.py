@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from argparse import Namespace
 
 import numpy as np
@@ -34,7 +38,7 @@ class Fake:
         self.name, self.seconds, self.calls, self.problem, self.drift = name, seconds, calls, "", 0.5
         self.order = []
 
-    def ask(self, task, batch=0, seconds=0.0, least=0):
+    def ask(self, task, batch=0, seconds=0.0, least=0, infer=True):
         if task == "memory":
             return {"megabytes": 100}
         if self.seconds is None:
@@ -164,15 +168,48 @@ def asked(name, job, python=sys.executable, **order):
 
 
 def test_an_engine_that_cannot_start_says_why(job, tmp_path):
-    assert "KeyError" in asked("no-such-engine", job, task="start")
-    assert "gone.json" in asked("jittor", tmp_path / "gone.json", task="start")
-    assert "cannot be started" in asked("jittor", job, str(tmp_path / "no-python"), task="start")
+    assert "KeyError" in asked("no-such-engine", job, task="start", infer=True)
+    assert "gone.json" in asked("jittor", tmp_path / "gone.json", task="start", infer=True)
+    assert "cannot be started" in asked("jittor", job, str(tmp_path / "no-python"), task="start", infer=True)
 
 
 def test_without_an_onnx_file_its_engines_say_so_and_the_others_go_on():
     good, bad = Fake("jittor", 1), Fake("onnxruntime", 1)
     assert list(speed.start([good, bad], "UserError: onnx not installed")) == ["jittor"]
     assert bad.problem == "no ONNX file of this model: UserError: onnx not installed" and not good.problem
+
+
+def test_training_alone_builds_no_network(job, monkeypatch):
+    """Packing weights or compiling a graph that nothing asks for would cost minutes, and memory that is reported."""
+    made = []
+    monkeypatch.setitem(engines.ENGINES, "jittor", lambda told: made.append(told) or print)
+    monkeypatch.setattr(engines, "weights_of", lambda told: "weights")
+    engine = engines.Engine("jittor", json.loads(job.read_text()))
+    assert engine.answer({"task": "start", "infer": False}) == {"made": True} and not made
+    assert engine.answer({"task": "start", "infer": True}) == {"made": True} and len(made) == 1
+
+
+def test_without_inference_the_table_has_no_difference(document):
+    document["training"], document["inference"] = document["inference"], {}
+    del document["engines"]["crnn"]["jittor"]["difference"]
+    text = speed.table(document)
+    assert "training, crnn: images/s" in text and "1.5  0.08  100  -" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_bench_that_is_stopped_leaves_nothing_behind(number, job, tmp_path):
+    """Hundreds of pictures in the temporary folder, and engines at work, would outlive every stopped bench."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    line = [sys.executable, "-m", "eval", "speed", "--config", str(tmp_path / "tiny.yaml"), "--engines", "jittor"]
+    line += ["--batches", "4", "--pictures", "4", "--train-batches", "4"]
+    bench = subprocess.Popen(line, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(scratch)}, text=True)
+    while bench.poll() is None and not list(scratch.glob("*/job.jittor.log")):
+        time.sleep(0.1)
+    bench.send_signal(number)
+    _, said = bench.communicate(timeout=120)
+    assert bench.returncode == 130 and said.strip().splitlines()[-1] == "eval speed: interrupted"
+    assert not list(scratch.iterdir())
 
 
 def test_missing_runtimes_are_errors_of_theirs_alone(job, monkeypatch):

@@ -38,3 +38,18 @@ def test_a_mistake_is_one_line_and_exit_code_2(lexicon, options):
     code, _, err = lexicon(*options)
     assert code == 2
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (("--sizes", "0"), "--sizes 0"),
+        (("--deltas", "-1"), "--deltas -1"),
+        (("--noise", "-1"), "--noise -1.0"),
+        (("--seed", "-1"), "--seed -1"),
+        (("--plot", "times.xyz"), "--plot times.xyz"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line_before_anything_runs(lexicon, options, said):
+    code, out, err = lexicon(*options)
+    assert (code, out) == (2, "") and said in err and err.count("\n") == 1
