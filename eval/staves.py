@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import cycle, islice
 from math import ceil
 from pathlib import Path
@@ -34,9 +35,11 @@ LONG = 2000
 
 
 def recipe_of(spec: ModelSpec) -> Recipe:
-    """How the configuration of that name has its scores rendered; for other models, their frame alone."""
+    """How the configuration of that name has its scores rendered, none of them eased; for other models, their frame
+    alone.
+    """
     if spec.name in config_names():
-        return from_dict(Recipe, load_config(spec.name).train.rendered, "train.rendered")
+        return replace(from_dict(Recipe, load_config(spec.name).train.rendered, "train.rendered"), ease_in=0)
     return Recipe(frame=frame_of(spec, {}))
 
 

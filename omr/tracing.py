@@ -18,6 +18,8 @@ _SPACES = tuple(4.0 * 1.04**k for k in range(45))  # pixels between lines, to 22
 _FLOOR = 0.15  # what a strip must reach to prolong a path; a perfect comb has about 2
 _LEAST_CONTRAST = 0.02  # of lines over gaps, as a share of the paper's brightness
 
+_PLACES = (np.arange(5), np.arange(4) + 0.5)  # lines, gaps; in staff spaces
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -116,9 +118,6 @@ def _checked(dark: np.ndarray, first: int, rows: np.ndarray, space: float) -> Tr
     if contrast < max(_LEAST_CONTRAST, noise) or valleys.min() < 0.25 * contrast:
         return None
     return Trace(columns, smooth + float(np.interp(row, np.arange(len(offsets)), offsets)), spacing / fine)
-
-
-_PLACES = (np.arange(5), np.arange(4) + 0.5)
 
 
 def fitted(sums: np.ndarray, row: float, space: float) -> tuple[float, float]:

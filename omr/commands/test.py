@@ -26,7 +26,7 @@ def add_arguments(parser) -> None:
     """Adds the command's arguments to a jsonargparse parser."""
     parser.add_argument("--weights", type=str, default=DEFAULT, help="a model's name or weights file")
     parser.add_argument("--data", type=str, nargs="+", required=True, help="PrIMuS folders or LMDBs of scores")
-    parser.add_argument("--split", type=str, default=None, help="a split file, or its name in the PrIMuS folder")
+    parser.add_argument("--split", type=str, default=None, help="a split file, or its name in the folder")
     parser.add_argument("--camera", action="store_true", help="read Camera-PrIMuS's distorted pictures")
     parser.add_argument("--batch-size", type=int, default=16, help="pictures at a time")
     parser.add_argument("--json", action="store_true", help="print one JSON document")

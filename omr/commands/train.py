@@ -77,12 +77,12 @@ def readers(args, config, frame: str) -> tuple:
     if args.val:
         val = Framed(open_scores(args.val, args.val_split, encoding, args.val_camera), config.model, frame)
     else:
-        val = _rendered(config, seed + 1_000_003, VALIDATION_SCORES)
+        val = _rendered(config, seed + 1_000_003, VALIDATION_SCORES, ease_in=0)  # music as hard as any
     return train, val
 
 
-def _rendered(config, seed: int, size: int):
+def _rendered(config, seed: int, size: int, **changes):
     from dataclasses import replace
 
-    recipe = {**config.train.rendered, "encoding": config.model.labels.vocabulary}
+    recipe = {**config.train.rendered, "encoding": config.model.labels.vocabulary, **changes}
     return shared.rendered(replace(config, train=replace(config.train, rendered=recipe)), seed, size)

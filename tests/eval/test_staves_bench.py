@@ -59,7 +59,8 @@ def test_a_model_that_breaks_is_named_and_the_others_are_measured(monkeypatch, c
 
 
 def test_scores_are_rendered_as_the_models_configuration_says():
-    assert staves.recipe_of(load_config("omr-light").model).frame == "staff"
+    light = staves.recipe_of(load_config("omr-light").model)
+    assert light.frame == "staff" and light.ease_in == 0, "the first scores of a training are easier than the rest"
     assert staves.recipe_of(load_config("primus").model).look == "primus"
     assert staves.recipe_of(light_music()).frame == "staff"
 

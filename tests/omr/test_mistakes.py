@@ -1,13 +1,18 @@
 """A mistyped option of `omr` must be told in one line that names it, before anything is read, trained or written."""
 
+from argparse import Namespace
+from dataclasses import replace
+
 import pytest
 
+from crnn_jt.spec import load_config
 from data_tools.cli import main
 from data_tools.lmdb_writer import write_lmdb
 from data_tools.records import jpeg
 from data_tools.scores import RenderedScores
 from data_tools.words import RenderedWords
 from omr.__main__ import COMMANDS
+from omr.commands.train import readers
 
 
 @pytest.fixture
@@ -56,3 +61,12 @@ def test_a_mistake_is_one_line_and_exit_code_2(command, options, why, place, cap
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 1 and why in told[0] and told[0].startswith(f"omr {command}: ")
     assert not (place / "run").exists()
+
+
+def test_rendered_validation_is_as_hard_as_music_is(place):
+    """A fresh model's easier start must not make its first validations, and so its best weights, look good."""
+    config = load_config("omr-light")
+    config = replace(config, train=replace(config.train, rendered={**config.train.rendered, "ease_in": 500}))
+    given = Namespace(train=[], val=[], split=None, val_split=None, camera=False, val_camera=False)
+    train, val = readers(given, config, "staff")
+    assert train.recipe.ease_in == 500 and val.recipe == replace(train.recipe, ease_in=0)
