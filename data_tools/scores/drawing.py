@@ -101,7 +101,7 @@ class _Reader:
         """One element, by the values of its attributes in verovio's order."""
         numbers = [float(number) for value in values[tag == "use" :] for number in _NUMBER.findall(value)]
         match tag, len(numbers):
-            case "use", 4:
+            case "use", 4 if values[0][1:] in self.outlines:
                 self.shapes.append(Glyph(self.outlines[values[0][1:]], numbers[0], numbers[1], numbers[2]))
             case "path", 5:
                 self._line(*numbers)
