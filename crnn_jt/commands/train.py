@@ -87,26 +87,31 @@ def data(args, config: Config) -> tuple:
     """Training reader, validation reader and a line that says what they are."""
     from data_tools.readers import open_readers
 
-    train = open_readers(args.train) if args.train else rendered(config, config.train.seed, _endless(config.train))
-    val = open_readers(args.val) if args.val else rendered(config, config.train.seed + 1_000_003, VALIDATION_WORDS)
+    train = open_readers(args.train) if args.train else rendered(config, config.train.seed, endless(config.train))
+    if args.val:
+        val = open_readers(args.val)
+    else:
+        val = rendered(config, config.train.seed + 1_000_003, VALIDATION_WORDS, ease_in=0)  # words as hard as any
     return train, val, ", ".join(args.train) or f"rendered: {config.train.rendered}, seed {config.train.seed}"
 
 
-def _endless(train: TrainSpec) -> int:
+def endless(train: TrainSpec) -> int:
+    """So many samples that no run sees one twice."""
     return min(train.steps, 10**7) * train.batch_size
 
 
-def rendered(config: Config, seed: int, size: int):
-    """A reader that renders: words, or scores where the spec names a vocabulary."""
+def rendered(config: Config, seed: int, size: int, **changes):
+    """A reader that renders: words, or scores where the spec names a vocabulary; `changes` to the configured recipe."""
     from crnn_jt.spec import from_dict
 
+    recipe = {**config.train.rendered, **changes}
     if config.model.labels.vocabulary:
         from data_tools.scores import Recipe, RenderedScores
 
-        return RenderedScores(seed, size, from_dict(Recipe, config.train.rendered, "train.rendered"))
+        return RenderedScores(seed, size, from_dict(Recipe, recipe, "train.rendered"))
     from data_tools.words import Recipe, RenderedWords
 
-    return RenderedWords(seed, size, from_dict(Recipe, config.train.rendered, "train.rendered"))
+    return RenderedWords(seed, size, from_dict(Recipe, recipe, "train.rendered"))
 
 
 def assemble(args, folder, train, val, recipe: str):

@@ -73,16 +73,10 @@ def readers(args, config, frame: str) -> tuple:
     if args.train:
         train = Framed(open_scores(args.train, args.split, encoding, args.camera), config.model, frame)
     else:
-        train = _rendered(config, seed, min(config.train.steps, 10**7) * config.train.batch_size)
+        train = shared.rendered(config, seed, shared.endless(config.train), encoding=encoding)
     if args.val:
         val = Framed(open_scores(args.val, args.val_split, encoding, args.val_camera), config.model, frame)
     else:
-        val = _rendered(config, seed + 1_000_003, VALIDATION_SCORES, ease_in=0)  # music as hard as any
+        changes = {"encoding": encoding, "ease_in": 0}  # judged on music as hard as any
+        val = shared.rendered(config, seed + 1_000_003, VALIDATION_SCORES, **changes)
     return train, val
-
-
-def _rendered(config, seed: int, size: int, **changes):
-    from dataclasses import replace
-
-    recipe = {**config.train.rendered, "encoding": config.model.labels.vocabulary, **changes}
-    return shared.rendered(replace(config, train=replace(config.train, rendered=recipe)), seed, size)
