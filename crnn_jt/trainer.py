@@ -236,8 +236,8 @@ class Trainer:
 
 def _shared(loss, gradients: list, count: int) -> tuple:
     """Loss, gradients and count of the whole batch from those of this rank, loss and gradients times its `count`: the
-    mean over all samples, as one process has it. Batch statistics are not: Jittor's synchronised normalisation weighs
-    the ranks alike, so that ranks with unequal numbers of usable samples come near one process, not within rounding.
+    mean over all samples, as one process has it. Only the image that stands in where a rank has nothing usable is
+    counted in the batch statistics.
     """
     with backend.no_grad():
         sums = ranks.mean([ops.array(np.float32([count])), loss, *gradients])

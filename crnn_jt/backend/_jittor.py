@@ -26,17 +26,35 @@ class Conv2d(jt.nn.Conv):
 
 
 class BatchNorm2d(jt.nn.BatchNorm):
-    """Jittor's batch normalisation; training on the CPU, in one process, it runs in the kernels (`fast/planes.py`)."""
+    """Jittor's batch normalisation; training on the CPU, in one process, it runs in the kernels (`fast/planes.py`).
+
+    Over MPI the statistics are those of all ranks' samples, each weighing alike (Jittor's weigh the ranks alike).
+    """
 
     def execute(self, x):
-        if not self.is_train or jt.flags.use_cuda or jt.in_mpi or not fast.available():
+        if self.is_train and jt.in_mpi:
+            return self._over_ranks(x)
+        if not self.is_train or jt.flags.use_cuda or not fast.available():
             return super().execute(x)
         from crnn_jt.backend.fast.planes import batch_norm
 
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
+        self._remember(mean, var)
+        return y
+
+    def _over_ranks(self, x):
+        axes = [0, 2, 3]
+        count = jt.array(np.float32([x.shape[0] * x.shape[2] * x.shape[3]]))
+        sums = jt.concat([x.sum(axes), (x * x).sum(axes), count]).mpi_all_reduce("add")
+        mean, square = (sums[k * self.num_features : (k + 1) * self.num_features] / sums[-1] for k in (0, 1))
+        var = (square - mean * mean).maximum(0.0)
+        self._remember(mean, var)
+        weight = self.weight / jt.sqrt(var + self.eps)
+        return x * weight.broadcast(x, axes) + (self.bias - mean * weight).broadcast(x, axes)
+
+    def _remember(self, mean, var) -> None:
         for running, own in ((self.running_mean, mean), (self.running_var, var)):
             running.update(running + (own - running) * self.momentum)
-        return y
 
 
 class BiLSTM(jt.nn.Module):

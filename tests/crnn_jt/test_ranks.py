@@ -31,7 +31,8 @@ ENVIRONMENT = {
 }
 
 
-UNUSABLE = {3: "aaaaaa", 4: "abcdefgh", 5: "abcdefgh"}
+UNEVEN = {3: "aaaaaa"}
+NOTHING = {3: "aaaaaa", 4: "abcdefgh", 5: "abcdefgh"}
 
 
 def train(tmp_path, name: str, ranks: int, labels: dict[int, str]) -> list[dict]:
@@ -50,10 +51,12 @@ def train(tmp_path, name: str, ranks: int, labels: dict[int, str]) -> list[dict]
     return [json.loads(text) for text in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("labels", "within"), [({}, 1e-3), (UNUSABLE, 3e-2)], ids=["even", "uneven"])
+@pytest.mark.parametrize(
+    ("labels", "within"), [({}, 1e-3), (UNEVEN, 1e-3), (NOTHING, 3e-2)], ids=["even", "uneven", "nothing"]
+)
 def test_two_ranks_agree_with_one_process(labels, within, tmp_path):
     """The same losses and weights, one writer, the whole validation set. Where labels cannot be emitted, a rank's
-    share may be smaller, or nothing: its samples count as many as they are (only batch statistics weigh ranks alike).
+    share may be smaller, or nothing: its samples count as many as they are (a stand-in for none, in batch statistics).
     """
     one, two = (train(tmp_path, name, ranks, labels) for name, ranks in (("one", 1), ("two", 2)))
     assert [line["step"] for line in two] == [line["step"] for line in one]
