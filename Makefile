@@ -1,4 +1,4 @@
-# make demo   set-up from nothing, then reads the example images with the bundled model
+# make demo   set-up from nothing, then reads the example images and a staff with the bundled models
 # make test   set-up from nothing, then the tests
 # The environment is kept in .venv; nothing is fetched but from the Python package index.
 
@@ -6,14 +6,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TORCH := .venv-torch/bin
 IMAGES := crnn_jt/bundled/images
+STAVES := omr/examples/incipit.png $(wildcard ../shared/data/primus_example/*.png)
 
 .PHONY: help demo test test-torch lint format bench fonts clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/ready  ## set up, then read the ten bundled images
+demo: .venv/ready  ## set up, then read the ten bundled images and a bundled staff
 	$(BIN)/python -m crnn_jt read $(IMAGES)
+	$(BIN)/python -m omr read $(STAVES)
 
 test: .venv/ready-dev  ## set up, then run the tests on Jittor
 	$(BIN)/python -m pytest $(ARGS)

@@ -116,7 +116,8 @@ def test_without_workers_everything_happens_here():
 
 
 SCRIPT = """
-    import sys
+    import signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs without it
     from tests.data_tools.test_workers import Task
     from data_tools.workers import Pool
     for number, process in Pool(Task(), 2).run((i,) for i in range(10**9)):
