@@ -13,6 +13,7 @@ from crnn_jt.decoding.ctc import Reading
 from crnn_jt.metrics import sequence_scores, word_scores
 from crnn_jt.tokenizer import Tokenizer
 from data_tools.loader import Loader
+from data_tools.transforms import picture_of
 
 Readings = Callable[[np.ndarray, np.ndarray], list[Reading]]
 """Padded images (N, C, H, W) and their own widths (N,) -> a reading of each."""
@@ -52,7 +53,7 @@ def evaluate(
         for row, (truth, text) in enumerate(zip(batch.texts, read)):
             if truth != text:
                 seen = batch.images[row, :, :, : batch.widths[row]]
-                wrong.append(Misreading(truth, text, _picture(seen) if len(wrong) < PICTURED else None))
+                wrong.append(Misreading(truth, text, picture_of(seen) if len(wrong) < PICTURED else None))
         texts += read
         truths += batch.texts
     scores = _scores(texts, truths, tokenizer)
@@ -64,9 +65,3 @@ def _scores(texts: list[str], truths: list[str], tokenizer: Tokenizer) -> dict[s
     if tokenizer.separator:
         return sequence_scores([text.split() for text in texts], [truth.split() for truth in truths])
     return word_scores(texts, truths)
-
-
-def _picture(pixels: np.ndarray) -> Image.Image:
-    """float32 (C, H, W) in [-1, 1] as a picture."""
-    levels = np.round((pixels + 1) * 127.5).clip(0, 255).astype(np.uint8)
-    return Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))

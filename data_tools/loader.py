@@ -88,7 +88,7 @@ class Loader:
         self.rank, self.ranks, self.drop_last, self.max_corrupt = rank, ranks, drop_last, max_corrupt
         self.skipped: Counter[str] = Counter()
         self._named: set[str] = set()
-        self._pool = Pool(_Load(reader, transform, augment, seed), workers, ahead=2 * window if window > 1 else 0)
+        self._pool = Pool(_Load(reader, transform, augment, seed), workers, ahead=2 * window)
 
     @property
     def batches_per_epoch(self) -> int:

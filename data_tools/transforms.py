@@ -39,6 +39,12 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
     return scaled
 
 
+def picture_of(pixels: np.ndarray) -> Image.Image:
+    """The picture, grey or RGB, that `normalise` made float32 (C, H, W) of."""
+    levels = np.round((pixels + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))
+
+
 @dataclass(frozen=True)
 class ResizeFixed:
     """Every picture to one size, its proportions not kept: the report's policy (32 x 100, grey, bilinear)."""

@@ -213,7 +213,7 @@ def _job(model: str, config, named: dict[str, str], chosen: Settings, folder: Pa
     from data_tools.readers import open_readers
 
     largest = max(max(sizes) for sizes in chosen.batches.values())
-    reader = open_readers(chosen.data) if chosen.data else training.rendered(config, chosen.seed, largest)
+    reader = open_readers(chosen.data) if chosen.data else training.rendered(config, chosen.seed, largest, ease_in=0)
     images, pictures = _samples(reader, config.model.image, folder, min(largest, len(reader)))
     np.save(folder / "images.npy", images)
     paths = {"folder": str(folder), "images": str(folder / "images.npy"), "onnx": str(folder / "model.onnx")}
