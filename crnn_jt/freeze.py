@@ -14,7 +14,7 @@ import numpy as np
 
 from crnn_jt.backend import fast
 from crnn_jt.backend.fast.network import ACTIVATIONS, Network
-from crnn_jt.layers import Activation, BiLSTM, Conv, Dropout, Linear, MaxPool, Norm, Plan, Residual, walk
+from crnn_jt.layers import Activation, BiLSTM, Context, Conv, Dropout, Linear, MaxPool, Norm, Plan, Residual, walk
 
 State = Mapping[str, np.ndarray]
 FUSED_POOLS = {(2, 2), (2, 1), (1, 2)}  # what a convolution can do on the way, on any kernel
@@ -195,5 +195,7 @@ def _emit_sequence(network: Network, layer, state: State, prefix: str) -> None:
                 [state[f"{prefix}bias_ih_l0{end}"] + state[f"{prefix}bias_hh_l0{end}"] for end in ("", "_reverse")]
             ),
         )
+    elif isinstance(layer, Context):
+        network.context(layer.features)
     elif not isinstance(layer, Dropout):
         raise NotCovered(f"{type(layer).__name__} among sequence layers")

@@ -79,13 +79,22 @@ class BiLSTM:
 
 
 @dataclass(frozen=True)
+class Context:
+    """Each step beside the whole: its features, then the largest value of each over all steps; (T, N, C) ->
+    (T, N, 2C). After Han et al., "ContextNet", 2020, which takes the mean where this takes the largest.
+    """
+
+    features: int
+
+
+@dataclass(frozen=True)
 class Dropout:
     """Drops features while training; nothing at all when reading."""
 
     rate: float
 
 
-Layer = Conv | Norm | Activation | MaxPool | Residual | Linear | BiLSTM | Dropout
+Layer = Conv | Norm | Activation | MaxPool | Residual | Linear | BiLSTM | Context | Dropout
 Plan = tuple[Layer, ...]
 
 
@@ -116,6 +125,8 @@ def out_channels(plan: Plan, channels: int) -> int:
             channels = layer.out_features
         elif isinstance(layer, BiLSTM):
             channels = 2 * layer.hidden
+        elif isinstance(layer, Context):
+            channels = 2 * layer.features
     return channels
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from crnn_jt.layers import Activation, BiLSTM, Conv, Dropout, Linear, MaxPool, Norm, Plan, Residual
+from crnn_jt.layers import Activation, BiLSTM, Context, Conv, Dropout, Linear, MaxPool, Norm, Plan, Residual
 from data_tools.errors import UserError
 
 OPSET, IR = 17, 8
@@ -108,6 +108,9 @@ def one(graph: Graph, layer, value: str, key: str) -> str:
         return graph.linear(value, key)
     if isinstance(layer, BiLSTM):
         return bilstm(graph, value, key)
+    if isinstance(layer, Context):
+        largest = graph.node("ReduceMax", value, axes=[0], keepdims=1)
+        return graph.node("Concat", value, graph.node("Expand", largest, graph.node("Shape", value)), axis=2)
     if isinstance(layer, Dropout):
         return value
     raise UserError(f"--format onnx: nobody has said yet how to write {layer} in ONNX")

@@ -35,6 +35,8 @@ class Stack(nn.Module):
     def _through(self, layer, module, x, sizes):
         if isinstance(layer, layers.BiLSTM):
             return module(x, sizes), sizes
+        if isinstance(layer, layers.Context):
+            return _beside_largest(x, sizes), sizes
         if isinstance(layer, layers.Residual):
             return module(x, sizes), _behind((layer,), sizes)
         if isinstance(layer, layers.Activation):
@@ -85,6 +87,16 @@ def _module(layer: layers.Layer):
 
 def _behind(plan: Plan, sizes: np.ndarray | None) -> np.ndarray | None:
     return None if sizes is None else layers.out_shape(plan, 0, sizes)[1]
+
+
+def _beside_largest(x, lengths: np.ndarray | None):
+    """(T, N, C) -> (T, N, 2C): each step's features, and the largest of each over the steps of its sequence."""
+    steps = x
+    if lengths is not None:
+        behind = np.arange(x.shape[0])[:, None] >= np.asarray(lengths)
+        steps = x + ops.array(LOWEST * behind[:, :, None].astype(np.float32))
+    largest = ops.amax(steps, 0).unsqueeze(0).expand(*x.shape)
+    return ops.concat([x, largest], 2)
 
 
 def _fill(x, widths: np.ndarray, value: float):

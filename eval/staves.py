@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import cycle, islice
 from math import ceil
 from pathlib import Path
@@ -21,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from crnn_jt.spec import ModelSpec, config_names, from_dict, load_config
+from crnn_jt.commands.train import rendered
+from crnn_jt.spec import ModelSpec, config_names, load_config
 from data_tools.files import write_text
 from data_tools.scores import Recipe, RenderedScores
 from data_tools.transforms import ResizeFixed
@@ -39,7 +39,7 @@ def recipe_of(spec: ModelSpec) -> Recipe:
     alone.
     """
     if spec.name in config_names():
-        return replace(from_dict(Recipe, load_config(spec.name).train.rendered, "train.rendered"), ease_in=0)
+        return rendered(load_config(spec.name), 0, 1).recipe
     return Recipe(frame=frame_of(spec, {}))
 
 
@@ -108,17 +108,16 @@ def _passes(call: Callable, pictures: Sequence, batch: int, repeats: int, clock:
 
 def finding(pictures: Sequence[Image.Image], spec: ModelSpec, frame: str, clock: Callable[[], float]) -> dict:
     """Staves found and framed, a second: what `omr read` does before a model reads; and how many were missed."""
-    missed = 0
+    missed = set()
 
     def find(part: list[Image.Image]) -> None:
-        nonlocal missed
         try:
             framed(part[0], spec, frame)
         except NoStaff:
-            missed += 1
+            missed.add(id(part[0]))
 
     times = _passes(find, pictures, 1, 1, clock)
-    return {"images_per_s": times.as_json(None)["images_per_s"], "missed": missed // 2, "of": len(pictures)}
+    return {"images_per_s": times.as_json(None)["images_per_s"], "missed": len(missed), "of": len(pictures)}
 
 
 def training(job: dict, pictures: Sequence[Image.Image], transform, clock: Callable[[], float]) -> dict:

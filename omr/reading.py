@@ -74,7 +74,7 @@ class ScoreReader:
     """A model of scores, ready to read. Raises UserError where the weights are of no such model."""
 
     def __init__(self, weights: Weights, name: str):
-        if weights.spec.labels.vocabulary not in ("semantic", "agnostic"):
+        if not weights.spec.labels.vocabulary:
             raise UserError(f"--weights {name}: reads {weights.spec.labels.characters!r}, not music")
         self.sequence = SequenceReader(weights, name)
         self.kind = frame_of(weights.spec, weights.info)

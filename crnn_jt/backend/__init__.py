@@ -4,8 +4,8 @@ Jittor is the dialect: modules define `execute`, sequences are (T, N, C), arrays
 targets) stay numpy until an operator needs them. Both backends export these names:
 
     nn    Module, Conv2d, BatchNorm2d, Linear, Embedding, LSTMCell, BiLSTM, Dropout
-    ops   array, numpy, concat, stack, zeros, relu, hardswish, tanh, sigmoid, softmax, log_softmax, argmax, max_pool,
-          pick, ctc_loss
+    ops   array, numpy, concat, stack, zeros, relu, hardswish, tanh, sigmoid, softmax, log_softmax, argmax, amax,
+          max_pool, pick, ctc_loss
     and   NAME, state, load_state, tensors, parameters, gradients, assign, no_grad, seed, synchronize, place,
     precision, kernels, ranks
 """

@@ -188,6 +188,7 @@ ops = SimpleNamespace(
     softmax=jt.nn.softmax,
     log_softmax=jt.nn.log_softmax,
     argmax=lambda x, dim: jt.argmax(x, dim)[0],
+    amax=lambda x, dim: x.max(dim),
     max_pool=_max_pool,
     pick=lambda x, index: jt.gather(x, x.ndim - 1, index.unsqueeze(-1)).squeeze(-1),
     ctc_loss=_ctc_loss,

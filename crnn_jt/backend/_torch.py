@@ -75,6 +75,7 @@ ops = SimpleNamespace(
     softmax=torch.softmax,
     log_softmax=lambda x, dim: torch.log_softmax(x.float(), dim),
     argmax=torch.argmax,
+    amax=torch.amax,
     max_pool=functional.max_pool2d,
     pick=lambda x, index: x.gather(-1, index.unsqueeze(-1)).squeeze(-1),
     ctc_loss=_ctc_loss,

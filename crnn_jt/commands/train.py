@@ -87,11 +87,14 @@ def data(args, config: Config) -> tuple:
     """Training reader, validation reader and a line that says what they are."""
     from data_tools.readers import open_readers
 
-    train = open_readers(args.train) if args.train else rendered(config, config.train.seed, endless(config.train))
+    if args.train:
+        train = open_readers(args.train)
+    else:
+        train = rendered(config, config.train.seed, endless(config.train), training=True)
     if args.val:
         val = open_readers(args.val)
     else:
-        val = rendered(config, config.train.seed + 1_000_003, VALIDATION_WORDS, ease_in=0)  # words as hard as any
+        val = rendered(config, config.train.seed + 1_000_003, VALIDATION_WORDS)
     return train, val, ", ".join(args.train) or f"rendered: {config.train.rendered}, seed {config.train.seed}"
 
 
@@ -100,11 +103,16 @@ def endless(train: TrainSpec) -> int:
     return min(train.steps, 10**7) * train.batch_size
 
 
-def rendered(config: Config, seed: int, size: int, **changes):
+FOR_TRAINING = ("ease_in", "even")
+"""What of a recipe makes training easier, and judging unfair."""
+
+
+def rendered(config: Config, seed: int, size: int, training: bool = False, **changes):
     """A reader that renders: words, or scores where the spec names a vocabulary; `changes` to the configured recipe."""
     from crnn_jt.spec import from_dict
 
-    recipe = {**config.train.rendered, **changes}
+    recipe = {name: value for name, value in config.train.rendered.items() if training or name not in FOR_TRAINING}
+    recipe |= changes
     if config.model.labels.vocabulary:
         from data_tools.scores import Recipe, RenderedScores
 

@@ -29,7 +29,8 @@ class Recipe:
     `look` "primus" (as PrIMuS itself) or "varied"; `frame` "ink" (cropped to what is drawn) or "staff" (one
     height, the staff always in one place); `staff_space` pixels between staff lines; `camera` the share of pictures
     that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's vocabularies;
-    over the first `ease_in` composed incipits length and camera grow from little to all: a fresh model's easier start.
+    over the first `ease_in` composed incipits length and camera grow from little to all: a fresh model's easier start;
+    `even` composes rare clefs and keys more often, from 0 (as the catalogue has them) to 1 (each as often).
     """
 
     look: str = "primus"
@@ -39,6 +40,7 @@ class Recipe:
     encoding: str = "semantic"
     any_symbol: bool = False
     ease_in: int = 0
+    even: float = 0.0
 
     def __post_init__(self) -> None:
         _one_of("look", self.look, LOOKS)
@@ -50,6 +52,8 @@ class Recipe:
             raise UserError(f"camera is {self.camera}; it is a share from 0 to 1")
         if self.ease_in < 0:
             raise UserError(f"ease_in is {self.ease_in}; it is a number of incipits, 0 or more")
+        if not 0 <= self.even <= 1:
+            raise UserError(f"even is {self.even}; it is a share from 0 to 1")
 
     def grown(self, index: int) -> float:
         """How far the easier start is over at sample `index`: 1 behind it."""
@@ -133,7 +137,7 @@ class RenderedScores(_Scores):
     def score(self, index: int) -> Score:
         if not 0 <= index < self.size:
             raise IndexError(index)
-        events = compose(Random(f"{self.seed}:{index}"), self.recipe.grown(index))
+        events = compose(Random(f"{self.seed}:{index}"), self.recipe.grown(index), self.recipe.even)
         return score_of(f"s{self.seed}-{index + 1:09d}", events)
 
 

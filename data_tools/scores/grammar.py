@@ -189,9 +189,9 @@ _GRACES: Weighted = {
 }
 
 
-def pick(rng: Random, weights: Weighted):
-    """One of the keys, as often as its weight says."""
-    return rng.choices(list(weights), list(weights.values()))[0]
+def pick(rng: Random, weights: Weighted, even: float = 0.0):
+    """One of the keys, as often as its weight says; with `even` towards 1, each more nearly as often."""
+    return rng.choices(list(weights), [weight ** (1 - even) for weight in weights.values()])[0]
 
 
 @cache
@@ -221,12 +221,13 @@ def _part(token: str, shift: int) -> Rest | None:
     return Rest(_NAMES[place], dots, beam="" if rest else "note") if 0 <= place < len(_NAMES) else None
 
 
-def compose(rng: Random, length: float = 1.0) -> list[Event]:
+def compose(rng: Random, length: float = 1.0, even: float = 0.0) -> list[Event]:
     """Events of one incipit; every symbol of both its encodings is in PrIMuS's vocabularies. `length` is the share of
-    the usual number of symbols, from 0 (a measure) to 1.
+    the usual number of symbols, from 0 (a measure) to 1; `even` makes rare clefs and keys more frequent, from 0 (as in
+    the catalogue) to 1 (each as often).
     """
     for _ in range(200):
-        events = _Composer(rng).compose(length)
+        events = _Composer(rng, even).compose(length)
         if not (
             vocabulary.unknown("semantic", semantic.encode(events))
             or vocabulary.unknown("agnostic", agnostic.encode(events))
@@ -236,10 +237,10 @@ def compose(rng: Random, length: float = 1.0) -> list[Event]:
 
 
 class _Composer:
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, even: float) -> None:
         self.rng = rng
-        self.clef = pick(rng, CLEFS)
-        self.fifths = pick(rng, FIFTHS)
+        self.clef = pick(rng, CLEFS, even)
+        self.fifths = pick(rng, FIFTHS, even)
         self.time = pick(rng, TIMES)
         self.pace = rng.choices((0, 1, 2), (30, 45, 25))[0]
         self.free = rng.random() < 0.02  # no time signature at all

@@ -24,6 +24,7 @@ from data_tools.errors import UserError
 from data_tools.lexicons import normalised, read_lexicon
 from data_tools.words.wordlist import load_words
 from eval import lexicon_bench as bench
+from eval.options import at_least, numbers
 
 FORMATS = (".png", ".svg")
 
@@ -43,8 +44,8 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Measures, prints and plots; 1 where a check fails."""
-    deltas = [None if d.strip() == "exact" else _number("--deltas", d) for d in args.deltas.split(",")]
-    sizes = [_number("--sizes", size, 1) for size in args.sizes.split(",")]
+    deltas = [None if d.strip() == "exact" else numbers("--deltas", d, 0)[0] for d in args.deltas.split(",")]
+    sizes = numbers("--sizes", args.sizes)
     if args.plot and Path(args.plot).suffix not in FORMATS:
         raise UserError(f"--plot {args.plot}: the name must end in {' or '.join(FORMATS)}")
     words, images = _material(args)
@@ -65,9 +66,7 @@ def run(args) -> int:
 
 
 def _material(args) -> tuple[list[str], bench.Images]:
-    for option, value in (("noise", args.noise), ("seed", args.seed)):
-        if value < 0:
-            raise UserError(f"--{option} {value}: it takes 0 or more")
+    at_least(0, noise=args.noise, seed=args.seed)
     known = read_lexicon(args.words) if args.words else normalised(chain.from_iterable(load_words(None, "")))
     words = [word for word in known if len(word) <= bench.STEPS // 2]
     if args.images < 1 or len(words) < args.images:
@@ -75,12 +74,6 @@ def _material(args) -> tuple[list[str], bench.Images]:
     rng = np.random.default_rng(args.seed)
     truths = [words[i] for i in rng.choice(len(words), args.images, replace=False)]
     return words, bench.simulate(truths, args.noise, args.seed)
-
-
-def _number(option: str, text: str, least: int = 0) -> int:
-    if not text.strip().isdigit() or int(text) < least:
-        raise UserError(f"{option} {text}: it takes whole numbers of {least} or more separated by commas")
-    return int(text)
 
 
 def _line(row: dict) -> str:

@@ -24,6 +24,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from crnn_jt.interruption import Interruption
 from data_tools.errors import UserError
 from data_tools.files import write_text
 from eval.machine import describe, line
+from eval.options import at_least, numbers
 
 DEFAULTS = {"batches": "1,16,64,128", "repeats": 20, "seconds": 0.5, "pictures": 256}
 QUICK = {"batches": "1,64", "repeats": 3, "seconds": 0.2, "pictures": 32}
@@ -52,7 +54,7 @@ def add_arguments(parser) -> None:
         "--quick", action="store_true", help="3 short turns at batches 1 and 64, 32 files: a first look"
     )
     parser.add_argument("--threads", type=int, default=0, help="of every engine (0: the cores this process may use)")
-    parser.add_argument("--clock", type=str, default="wall", help="wall, or cpu: time of the processor")
+    parser.add_argument("--clock", type=Literal["wall", "cpu"], default="wall", help="cpu: time of the processor")
     parser.add_argument("--pictures", type=int, default=None, help="files for `reading` (256)")
     parser.add_argument("--seed", type=int, default=0, help="which words are rendered")
     parser.add_argument("--plot", type=str, default=None, help=f"write bars to this file ({', '.join(FORMATS)})")
@@ -78,19 +80,20 @@ def settings(args) -> Settings:
     """Raises UserError for what no bench can be run with."""
     from eval import speed
 
-    if args.clock not in ("wall", "cpu"):
-        raise UserError(f"--clock {args.clock}: it takes wall or cpu")
     if args.plot and Path(args.plot).suffix not in FORMATS:
         raise UserError(f"--plot {args.plot}: the name must end in {', '.join(FORMATS)}")
     given = {name: getattr(args, name) for name in DEFAULTS if getattr(args, name) is not None}
-    values = {**(QUICK if args.quick else DEFAULTS), **given, "threads": args.threads}
-    for option, least in (("repeats", 1), ("pictures", 1), ("threads", 0), ("seconds", 0)):
-        if values[option] < least:
-            raise UserError(f"--{option} {values[option]}: it takes {least} or more")
-    sizes = {"inference": values["batches"], "training": args.train_batches, "reading": str(values["pictures"])}
+    values = {**(QUICK if args.quick else DEFAULTS), **given}
+    at_least(1, repeats=values["repeats"], pictures=values["pictures"])
+    at_least(0, threads=args.threads, seconds=values["seconds"])
+    sizes = {
+        "inference": ("--batches", values["batches"]),
+        "training": ("--train-batches", args.train_batches),
+        "reading": ("--pictures", str(values["pictures"])),
+    }
     return Settings(
         engines=_names("--engines", args.engines, speed.INFERENCE),
-        batches={task: _numbers(task, sizes[task]) for task in _names("--only", args.only, tuple(speed.TASKS))},
+        batches={task: numbers(*sizes[task]) for task in _names("--only", args.only, tuple(speed.TASKS))},
         repeats=values["repeats"],
         seconds=values["seconds"],
         threads=args.threads or len(os.sched_getaffinity(0)),
@@ -106,14 +109,6 @@ def _names(option: str, text: str | None, known: tuple[str, ...]) -> tuple[str, 
     if unknown:
         raise UserError(f"{option} {unknown[0]}: not known; there are: {', '.join(known)}")
     return tuple(name for name in known if name in names)
-
-
-def _numbers(task: str, text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) for part in parts):
-        option = "--train-batches" if task == "training" else "--batches"
-        raise UserError(f"{option} {text}: give numbers with commas between, such as 1,64")
-    return tuple(sorted({int(part) for part in parts}))
 
 
 def run(args) -> None:
@@ -213,7 +208,7 @@ def _job(model: str, config, named: dict[str, str], chosen: Settings, folder: Pa
     from data_tools.readers import open_readers
 
     largest = max(max(sizes) for sizes in chosen.batches.values())
-    reader = open_readers(chosen.data) if chosen.data else training.rendered(config, chosen.seed, largest, ease_in=0)
+    reader = open_readers(chosen.data) if chosen.data else training.rendered(config, chosen.seed, largest)
     images, pictures = _samples(reader, config.model.image, folder, min(largest, len(reader)))
     np.save(folder / "images.npy", images)
     paths = {"folder": str(folder), "images": str(folder / "images.npy"), "onnx": str(folder / "model.onnx")}

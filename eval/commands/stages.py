@@ -26,6 +26,7 @@ from pathlib import Path
 from data_tools.errors import UserError
 from data_tools.files import write_text
 from eval import stages, training
+from eval.options import at_least
 from eval.overfit import combinations
 
 
@@ -73,10 +74,9 @@ def _names(given: str | None) -> list[str]:
 
 def smoke(args) -> int:
     """Over-fits with every combination, a line each; 1 where one did not read all its words, else 0."""
-    if args.steps is not None and args.steps < 1:
-        raise UserError(f"--steps {args.steps}: it takes 1 or more")
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed}: it takes 0 or more")
+    if args.steps is not None:
+        at_least(1, steps=args.steps)
+    at_least(0, seed=args.seed)
     known = {model.name: model for model in combinations()}
     unknown = [name for name in _names(args.combinations) if name not in known]
     if unknown:

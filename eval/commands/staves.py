@@ -24,9 +24,11 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from data_tools.errors import UserError
 from eval.machine import describe, line
+from eval.options import at_least, numbers
 
 MODELS = ("primus", "primus-wide", "omr-light")
 SMOKE_STEPS = 1000
@@ -42,7 +44,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--train-batch", type=int, default=16, help="staves of a training step")
     parser.add_argument("--train-steps", type=int, default=5, help="timed steps; one before them is not counted")
     parser.add_argument("--threads", type=int, default=0, help="0: the cores this process may use")
-    parser.add_argument("--clock", type=str, default="wall", help="wall, or cpu: time of the processor")
+    parser.add_argument("--clock", type=Literal["wall", "cpu"], default="wall", help="cpu: time of the processor")
     parser.add_argument("--seed", type=int, default=0, help="which scores are rendered")
     parser.add_argument("--smoke", action="store_true", help="over-fit 64 incipits with a light model, no bench")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -70,8 +72,7 @@ def smoke(args) -> int:
     """Over-fits, a line; 1 where not all incipits were read, else 0."""
     from eval.overfit import INCIPITS, MUSIC_BATCH, light_music, overfit
 
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed}: it takes 0 or more")
+    at_least(0, seed=args.seed)
     begin = time.process_time()
     found = overfit(light_music(), SMOKE_STEPS, args.seed, INCIPITS, MUSIC_BATCH)
     seconds = round(time.process_time() - begin, 1)
@@ -84,17 +85,9 @@ def smoke(args) -> int:
 
 def _settings(args) -> list[int]:
     """The batch sizes; raises UserError for what no bench can be run with."""
-    if args.clock not in ("wall", "cpu"):
-        raise UserError(f"--clock {args.clock}: it takes wall or cpu")
-    least = {"pictures": 1, "repeats": 1, "train_batch": 1, "train_steps": 0, "threads": 0, "seed": 0}
-    for option, smallest in least.items():
-        if getattr(args, option) < smallest:
-            name = option.replace("_", "-")
-            raise UserError(f"--{name} {getattr(args, option)}: it takes {smallest} or more")
-    parts = [part.strip() for part in args.batches.split(",")]
-    if not all(part.isdigit() and int(part) for part in parts):
-        raise UserError(f"--batches {args.batches}: give numbers with commas between, such as 1,16")
-    return sorted({int(part) for part in parts})
+    at_least(1, pictures=args.pictures, repeats=args.repeats, train_batch=args.train_batch)
+    at_least(0, train_steps=args.train_steps, threads=args.threads, seed=args.seed)
+    return list(numbers("--batches", args.batches))
 
 
 def _models(args) -> dict[str, tuple]:
@@ -107,7 +100,7 @@ def _models(args) -> dict[str, tuple]:
     for name in args.weights:
         models[Path(name).stem] = (load_weights(name).spec, {"config": "", "weights": name})
     for name, (spec, _) in models.items():
-        if spec.labels.vocabulary not in ("semantic", "agnostic"):
+        if not spec.labels.vocabulary:
             raise UserError(f"{name}: reads words, not music; name {', '.join(MODELS)} or weights of such a model")
     return models
 

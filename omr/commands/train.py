@@ -37,7 +37,7 @@ def run(args) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _check(args)
     config = shared.configure(args)
-    if config.model.labels.vocabulary not in ("semantic", "agnostic"):
+    if not config.model.labels.vocabulary:
         raise UserError(f"--config {args.config}: reads words, not music; name primus, primus-wide or omr-light")
     if args.device not in ("cpu", "cuda"):
         raise UserError(f"--device {args.device}: it takes cpu or cuda")
@@ -73,10 +73,9 @@ def readers(args, config, frame: str) -> tuple:
     if args.train:
         train = Framed(open_scores(args.train, args.split, encoding, args.camera), config.model, frame)
     else:
-        train = shared.rendered(config, seed, shared.endless(config.train), encoding=encoding)
+        train = shared.rendered(config, seed, shared.endless(config.train), training=True, encoding=encoding)
     if args.val:
         val = Framed(open_scores(args.val, args.val_split, encoding, args.val_camera), config.model, frame)
     else:
-        changes = {"encoding": encoding, "ease_in": 0}  # judged on music as hard as any
-        val = shared.rendered(config, seed + 1_000_003, VALIDATION_SCORES, **changes)
+        val = shared.rendered(config, seed + 1_000_003, VALIDATION_SCORES, encoding=encoding)
     return train, val

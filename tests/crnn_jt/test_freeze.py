@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 from crnn_jt.freeze import NotCovered, Parts, freeze_parts
-from crnn_jt.layers import Activation, BiLSTM, Conv, Dropout, Linear, MaxPool, Norm, Residual, out_channels, out_shape
+from crnn_jt.layers import (
+    Activation,
+    BiLSTM,
+    Context,
+    Conv,
+    Dropout,
+    Linear,
+    MaxPool,
+    Norm,
+    Residual,
+    out_channels,
+    out_shape,
+)
 from tests.oracle.plan import evaluate, random_state
 
 RELU = Activation("relu")
@@ -50,7 +62,7 @@ NETWORKS = {
             Conv(72, 40, (2, 2), padding=(0, 0)),
             RELU,
         ),
-        (BiLSTM(40, 16), Linear(32, 24), BiLSTM(24, 16), Linear(32, 20), Dropout(0.5)),
+        (BiLSTM(40, 16), Context(32), Linear(64, 24), BiLSTM(24, 16), Linear(32, 20), Dropout(0.5)),
     ),
     "light": (
         (1, 32, 37),

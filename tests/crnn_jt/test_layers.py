@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crnn_jt.layers import BiLSTM, Conv, Linear, MaxPool, Norm, Residual, out_channels, out_shape, walk
+from crnn_jt.layers import BiLSTM, Context, Conv, Linear, MaxPool, Norm, Residual, out_channels, out_shape, walk
 from crnn_jt.recognizer import EXTRACTORS
 
 RESIDUAL = Residual((Norm(4), Conv(4, 6, bias=False)), (Conv(4, 6, (1, 1), padding=(0, 0)),))
@@ -55,6 +55,6 @@ def test_extractors_have_as_many_convolutions_as_they_say(name, count):
 
 def test_keys_and_channels():
     """Keys are places in the plan: a weights file depends on them."""
-    plan = (Conv(1, 4), RESIDUAL, Linear(6, 5), BiLSTM(5, 3))
-    assert [key for key, _ in walk(plan)] == ["0", "1.body.0", "1.body.1", "1.shortcut.0", "2", "3"]
-    assert [out_channels(plan[:n], 1) for n in range(5)] == [1, 4, 6, 5, 6]
+    plan = (Conv(1, 4), RESIDUAL, Linear(6, 5), BiLSTM(5, 3), Context(6))
+    assert [key for key, _ in walk(plan)] == ["0", "1.body.0", "1.body.1", "1.shortcut.0", "2", "3", "4"]
+    assert [out_channels(plan[:n], 1) for n in range(6)] == [1, 4, 6, 5, 6, 12]

@@ -30,7 +30,7 @@ EXTRACTORS = {
     "resnet15": {"width": 0.0625},
     "resnet23": {"width": 0.0625},
 }
-REFINERS = {"bilstm": {"hidden": 8, "depth": 2}, "identity": {}}
+REFINERS = {"bilstm": {"hidden": 8, "depth": 2, "context": True}, "identity": {}}
 GENERATORS = {
     "ctc": {},
     "encoder_decoder": {"hidden": 8, "embedding": 4},

@@ -259,7 +259,6 @@ def test_quick_changes_defaults_but_not_what_is_asked_for():
         ({"only": "sleeping"}, "--only sleeping"),
         ({"repeats": 0}, "--repeats 0"),
         ({"threads": -1}, "--threads -1"),
-        ({"clock": "sun"}, "--clock sun"),
         ({"plot": "bars.xyz"}, "--plot bars.xyz"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -71,7 +71,7 @@ def test_scores_are_rendered_as_the_models_configuration_says():
         (["--batches", "one"], "--batches one"),
         (["--repeats", "0"], "--repeats 0"),
         (["--train-batch", "0"], "--train-batch 0"),
-        (["--clock", "sun"], "--clock sun"),
+        (["--clock", "sun"], "clock"),
         (["--config", "crnn-light"], "reads words"),
         (["--weights", "nothere"], "nothere: no such weights"),
         (["--smoke", "--seed", "-1"], "--seed -1"),

@@ -66,7 +66,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(command, options, why, place, cap
 def test_rendered_validation_is_as_hard_as_music_is(place):
     """A fresh model's easier start must not make its first validations, and so its best weights, look good."""
     config = load_config("omr-light")
-    config = replace(config, train=replace(config.train, rendered={**config.train.rendered, "ease_in": 500}))
+    config = replace(
+        config, train=replace(config.train, rendered={**config.train.rendered, "ease_in": 500, "even": 0.5})
+    )
     given = Namespace(train=[], val=[], split=None, val_split=None, camera=False, val_camera=False)
     train, val = readers(given, config, "staff")
-    assert train.recipe.ease_in == 500 and val.recipe == replace(train.recipe, ease_in=0)
+    assert train.recipe.ease_in == 500 and val.recipe == replace(train.recipe, ease_in=0, even=0.0)

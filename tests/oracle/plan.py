@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crnn_jt.layers import Activation, BiLSTM, Conv, Dropout, Linear, MaxPool, Norm, Residual, walk
+from crnn_jt.layers import Activation, BiLSTM, Context, Conv, Dropout, Linear, MaxPool, Norm, Residual, walk
 
 
 def random_state(plan, rng: np.random.Generator, prefix: str = "") -> dict[str, np.ndarray]:
@@ -66,6 +66,8 @@ def _evaluate(layer, state, x, key):
         return x @ state[f"{key}weight"].T.astype(np.float64) + state[f"{key}bias"]
     if isinstance(layer, BiLSTM):
         return bilstm(x, {name: state[f"{key}{name}"] for name in _shapes(layer)})
+    if isinstance(layer, Context):
+        return np.concatenate([x, np.broadcast_to(x.max(0), x.shape)], 2)
     assert isinstance(layer, Dropout)
     return x
 

@@ -101,6 +101,7 @@ _SIGNATURES = {
     "crnn_network_add": "hiiii",
     "crnn_network_linear": "hiiff",
     "crnn_network_bilstm": "hiifff",
+    "crnn_network_context": "hi",
     "crnn_network_shape": "hiif",
     "crnn_network_run": "hfiiif",
 }

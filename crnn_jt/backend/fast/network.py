@@ -67,6 +67,10 @@ class Network:
         """w_ih (2, 4·hidden, in), w_hh (2, 4·hidden, hidden), bias (2, 4·hidden): both directions."""
         self._call("bilstm", w_ih.shape[2], w_hh.shape[2], w_ih, w_hh, bias)
 
+    def context(self, features: int) -> None:
+        """Each step's features, then the largest of each over all steps."""
+        self._call("context", features)
+
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """(steps, classes) for images of this size. Raises ValueError where they are too small."""
         shape = np.zeros(2, np.int32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from crnn_jt.backend import load_state, no_grad, ops, state
 from crnn_jt.layers import BiLSTM
@@ -20,18 +21,20 @@ def refiner(**options):
     return made, arrays
 
 
-def test_bilstm_layers_follow_the_definition():
+@pytest.mark.parametrize("context", [False, True])
+def test_bilstm_layers_follow_the_definition(context):
     """Two layers with a projection between: gates i, f, g, o, both directions, against numpy."""
-    made, arrays = refiner(depth=2, projection=12)
+    made, arrays = refiner(depth=2, projection=12, context=context)
     with no_grad():
         found = ops.numpy(made(ops.array(SEQUENCE)))
     assert found.shape == (10, 4, made.out_features)
     np.testing.assert_allclose(found, evaluate(made.layers(), arrays, SEQUENCE, "stack."), rtol=1e-4, atol=1e-5)
 
 
-def test_the_reverse_direction_starts_at_each_sequence_s_own_end():
+@pytest.mark.parametrize("context", [False, True])
+def test_the_reverse_direction_starts_at_each_sequence_s_own_end(context):
     """With lengths, each sequence is refined as if it stood alone; what lies behind it does not flow in."""
-    made, arrays = refiner(depth=2)
+    made, arrays = refiner(depth=2, context=context)
     lengths = np.array([10, 7, 1, 4])
     with no_grad():
         found = ops.numpy(made(ops.array(SEQUENCE), lengths))
@@ -51,3 +54,13 @@ def test_identity_changes_nothing():
     made = REFINERS.build("identity", {}, in_features=16)
     assert made.out_features == 16 and made.layers() == () and state(made) == {}
     np.testing.assert_array_equal(ops.numpy(made(ops.array(SEQUENCE))), SEQUENCE)
+
+
+def test_with_context_the_first_step_reaches_the_last_one_undiminished():
+    """A key signature 400 steps away is as near as one 20 steps away: an LSTM alone would have forgotten it."""
+    made, _ = refiner(depth=2, context=True)
+    sequence = np.zeros((400, 2, 16), np.float32)
+    sequence[0, 1] = 3
+    with no_grad():
+        unlike = np.abs(np.diff(ops.numpy(made(ops.array(sequence))), axis=1)).max((1, 2))
+    assert unlike[-1] > 0.5 * unlike[20] > 1e-3

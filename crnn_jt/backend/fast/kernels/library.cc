@@ -97,6 +97,10 @@ int crnn_network_bilstm(Network* net, int in, int hidden, const float* w_ih, con
     return guarded([&] { net->add(std::unique_ptr<SequenceLayer>(new BiLSTMLayer(in, hidden, w_ih, w_hh, bias))); });
 }
 
+int crnn_network_context(Network* net, int features) {
+    return guarded([&] { net->add(std::unique_ptr<SequenceLayer>(new ContextLayer(features))); });
+}
+
 // shape: steps, classes
 int crnn_network_shape(Network* net, int h, int w, int* shape) {
     return guarded([&] {

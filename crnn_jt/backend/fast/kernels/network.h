@@ -147,6 +147,26 @@ class BiLSTMLayer : public SequenceLayer {
     BiLSTM lstm_;
 };
 
+// Each step's features, then the largest of each over all steps of its sequence.
+class ContextLayer : public SequenceLayer {
+  public:
+    explicit ContextLayer(int features) : features_(features) {}
+    int in_features() const override { return features_; }
+    int out_features() const override { return 2 * features_; }
+    void run(const float* x, int steps, int batch, float* y) override {
+        const int64_t step = int64_t(batch) * features_;
+        std::vector<float> largest(x, x + step);
+        for (int64_t i = step; i < steps * step; i++) largest[i % step] = std::max(largest[i % step], x[i]);
+        for (int64_t row = 0; row < int64_t(steps) * batch; row++, x += features_, y += 2 * features_) {
+            std::copy_n(x, features_, y);
+            std::copy_n(&largest[row % batch * features_], features_, y + features_);
+        }
+    }
+
+  private:
+    int features_;
+};
+
 struct Shape {
     int steps, classes;
 };
