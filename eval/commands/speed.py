@@ -24,7 +24,6 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def add_arguments(parser) -> None:
         "--quick", action="store_true", help="3 short turns at batches 1 and 64, 32 files: a first look"
     )
     parser.add_argument("--threads", type=int, default=0, help="of every engine (0: the cores this process may use)")
-    parser.add_argument("--clock", type=Literal["wall", "cpu"], default="wall", help="cpu: time of the processor")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: time of the processor")
     parser.add_argument("--pictures", type=int, default=None, help="files for `reading` (256)")
     parser.add_argument("--seed", type=int, default=0, help="which words are rendered")
     parser.add_argument("--plot", type=str, default=None, help=f"write bars to this file ({', '.join(FORMATS)})")

@@ -24,7 +24,6 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from data_tools.errors import UserError
 from eval.machine import describe, line
@@ -44,7 +43,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--train-batch", type=int, default=16, help="staves of a training step")
     parser.add_argument("--train-steps", type=int, default=5, help="timed steps; one before them is not counted")
     parser.add_argument("--threads", type=int, default=0, help="0: the cores this process may use")
-    parser.add_argument("--clock", type=Literal["wall", "cpu"], default="wall", help="cpu: time of the processor")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: time of the processor")
     parser.add_argument("--seed", type=int, default=0, help="which scores are rendered")
     parser.add_argument("--smoke", action="store_true", help="over-fit 64 incipits with a light model, no bench")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
