@@ -125,7 +125,8 @@ class ModelSpec:
 @dataclass(frozen=True)
 class TrainSpec:
     """How a recogniser is trained. Lengths in optimiser steps, learning rates per step, `weight_decay` decoupled with
-    adamw; `clip` is the largest gradient norm (0: none), `ema` the decay of the averaged weights (0: none);
+    adamw; `clip` is the largest gradient norm (0: none), `ema` the decay of the averaged weights (0: none); `kinship`
+    is how strongly notes of one pitch, or of one duration, learn from each other's samples (0: not at all);
     proportional pictures are sorted by width within `window` batches, so that little is padding; `rendered` holds
     options of the word (or score) renderer, used where no data set is named.
     """
@@ -144,6 +145,7 @@ class TrainSpec:
     final_fraction: float = 0.01
     clip: float = 5.0
     ema: float = 0.999
+    kinship: float = 0.0
     validate_every: int = 1000
     checkpoint_every: int = 500
     log_every: int = 50
@@ -160,7 +162,7 @@ class TrainSpec:
         _one_of("train.precision", self.precision, ("float32", "bfloat16"))
         for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "drop_every", "window"):
             _at_least(f"train.{name}", getattr(self, name), 1)
-        for name in ("learning_rate", "weight_decay", "clip", "warmup", "workers", "seed", "drop_factor"):
+        for name in ("learning_rate", "weight_decay", "clip", "warmup", "workers", "seed", "drop_factor", "kinship"):
             _at_least(f"train.{name}", getattr(self, name), 0)
         _at_least("train.final_fraction", self.final_fraction, 0)
         for name, value in (("ema", self.ema), ("momentum", self.momentum), *(("betas", beta) for beta in self.betas)):

@@ -53,6 +53,14 @@ class Tokenizer:
         """Indices of an accepted text. Raises KeyError for a symbol outside."""
         return [self._index[symbol] for symbol in self.split(text)]
 
+    def parts(self) -> list[frozenset[str]]:
+        """What each symbol is made of: a note of its pitch and its duration, a character of nothing."""
+        from data_tools.music import semantic
+
+        if self.labels.vocabulary != "semantic":
+            return [frozenset()] * len(self.symbols)
+        return [frozenset(map(": ".join, semantic.features(symbol).items())) for symbol in self.symbols]
+
     def covers(self, text: str) -> bool:
         """Whether every symbol of the text can be read."""
         return all(symbol in self._index for symbol in self.split(text))

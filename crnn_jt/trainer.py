@@ -20,6 +20,7 @@ from crnn_jt.checkpoint import REMEDY, Run
 from crnn_jt.decoding.ctc import Reading, feasible, pad
 from crnn_jt.evaluation import evaluate
 from crnn_jt.interruption import Interruption
+from crnn_jt.kinship import Kinship
 from crnn_jt.optimizers import Average, Optimizer, learning_rate
 from crnn_jt.recognizer import Recognizer
 from crnn_jt.weights import Weights, save_weights
@@ -46,6 +47,7 @@ class Trainer:
         self.spec, self.limits, self.info = run.config.train, limits, info
         self.optimizer = Optimizer(self.spec, backend.parameters(recognizer))
         self.average = Average(self.spec.ema, backend.tensors(recognizer)) if self.spec.ema else None
+        self.kinship = Kinship(recognizer.tokenizer.parts(), self.spec.kinship) if self.spec.kinship else None
         self.saved_at = -1
         self.interruption = Interruption()
         backend.precision(self.spec.precision)  # refused before anything is written
@@ -148,6 +150,8 @@ class Trainer:
         gradients = backend.gradients(loss, list(self.optimizer.parameters.values()))
         if ranks.count > 1:
             loss, gradients, count = _shared(loss, gradients, count)
+        if self.kinship is not None:
+            gradients = self.kinship.share(list(self.optimizer.parameters), gradients)
         if count:
             self.optimizer.step(gradients, rate)
             if self.average is not None:

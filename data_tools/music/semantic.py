@@ -24,6 +24,7 @@ from data_tools.music.notation import (
     Rest,
 )
 
+KINDS = ("pitch", "duration", "clef", "key", "meter", "barline", "rest", "multirest", "tie")
 _ALTER_TEXT = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 _TEXT_ALTER = {text: alter for alter, text in _ALTER_TEXT.items()}
 _VALUE = rf"(?P<value>{'|'.join(VALUES)})(?P<dots>\.{{0,3}})(?P<fermata>_fermata)?"
@@ -119,6 +120,17 @@ def kind(symbol: str) -> str:
 
 def _known_head(head: str) -> bool:
     return head in ("note", "gracenote", "rest", "multirest", "clef", "keySignature", "timeSignature", "barline", "tie")
+
+
+def features(symbol: str) -> dict[str, str]:
+    """What a semantic symbol says, by kind: notes have a pitch and a duration, rests a duration and are rests."""
+    name = kind(symbol)
+    if name in ("note", "gracenote"):
+        pitch, _, length = symbol.partition("-")[2].partition("_")
+        return {"pitch": pitch, "duration": f"{name} {length}"}
+    if name == "rest":
+        return {"rest": "rest", "duration": symbol}
+    return {name: symbol} if name in KINDS else {}
 
 
 def read_file(path) -> list[str]:
