@@ -46,5 +46,8 @@ def test_notes_are_kin_by_pitch_and_duration():
     assert len(parts["note-F#4_eighth"] & parts["note-F#4_half"]) == 1
     assert len(parts["note-F#4_eighth"] & parts["note-F4_eighth"]) == 1
     assert not parts["note-F#4_eighth"] & (parts["gracenote-G4_eighth"] | parts["rest-eighth"] | parts["clef-G2"])
+    drawn = Tokenizer(LabelSpec(characters="", vocabulary="agnostic"))
+    figures = dict(zip(drawn.symbols, drawn.parts()))
+    assert len(figures["note.quarter-L3"] & figures["accidental.flat-L3"]) == 1
     with pytest.raises(UserError, match=r"train\.kinship: these symbols have no parts in common"):
         Kinship(Tokenizer(LabelSpec(characters="abc")).parts(), 1.0)
