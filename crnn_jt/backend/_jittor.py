@@ -132,8 +132,13 @@ def _array(values: np.ndarray):
     return jt.array(values.astype(np.float32 if values.dtype.kind == "f" else np.int32))
 
 
-def _ctc_loss(log_probs, targets: np.ndarray, lengths: np.ndarray, target_lengths: np.ndarray):
-    """Negative log likelihood of each sample, (N,); log_probs (T, N, K), targets (N, S)."""
+def _ctc_loss(logits, targets: np.ndarray, lengths: np.ndarray, target_lengths: np.ndarray):
+    """Negative log likelihood of each sample, (N,); logits (T, N, K), targets (N, S)."""
+    if not jt.flags.use_cuda and fast.available():
+        from crnn_jt.backend.fast.ctc import ctc_loss
+
+        return ctc_loss(logits, targets, lengths, target_lengths)
+    log_probs = jt.nn.log_softmax(logits, 2)
     return jt.ctc_loss(log_probs, _array(targets), _array(lengths), _array(target_lengths), blank=0, reduction="none")
 
 

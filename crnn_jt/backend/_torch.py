@@ -45,10 +45,11 @@ def _array(values: np.ndarray) -> torch.Tensor:
     return torch.tensor(np.ascontiguousarray(values), dtype=kind, device=_device)  # a copy, as on Jittor
 
 
-def _ctc_loss(log_probs, targets: np.ndarray, lengths: np.ndarray, target_lengths: np.ndarray):
-    """Negative log likelihood of each sample, (N,); log_probs (T, N, K), targets (N, S)."""
+def _ctc_loss(logits, targets: np.ndarray, lengths: np.ndarray, target_lengths: np.ndarray):
+    """Negative log likelihood of each sample, (N,); logits (T, N, K), targets (N, S)."""
+    log_probs = torch.log_softmax(logits.float(), 2)
     steps, sizes = (torch.from_numpy(np.asarray(v, np.int64)) for v in (lengths, target_lengths))
-    return functional.ctc_loss(log_probs.float(), _array(targets), steps, sizes, blank=0, reduction="none")
+    return functional.ctc_loss(log_probs, _array(targets), steps, sizes, blank=0, reduction="none")
 
 
 nn = SimpleNamespace(

@@ -33,7 +33,7 @@ class CTC(nn.Module):
 
     def loss(self, logits, targets: np.ndarray, target_lengths: np.ndarray, lengths: np.ndarray):
         """Mean over samples of -log p(target | image); targets (N, S) must be feasible (`decoding.ctc.feasible`)."""
-        return ops.ctc_loss(ops.log_softmax(logits, 2), targets, lengths, target_lengths).mean()
+        return ops.ctc_loss(logits, targets, lengths, target_lengths).mean()
 
     def decode(self, log_probs: np.ndarray, lengths: np.ndarray) -> list[ctc.Reading]:
         """The best path of each image, collapsed; log_probs (T, N, K), lengths (N,)."""

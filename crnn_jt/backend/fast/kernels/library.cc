@@ -2,6 +2,7 @@
 //
 // A function returns 0, or 1 with the reason in crnn_error().
 #include "conv_train.h"
+#include "ctc.h"
 #include "lstm_train.h"
 #include "network.h"
 #include "planes.h"
@@ -184,6 +185,13 @@ const char* crnn_call_max_pool_grad(const float* const* in, float* const* out, c
         const int64_t area = int64_t(w.out_h(h)) * w.out_w(width);
         max_pool_gradient(numbers[0], int64_t(h) * width, area, in[0], in[1], out[0]);
     });
+}
+
+// Numbers: T, N, K, S, lengths, sizes, targets (N, S). In logits (T, N, K); out loss (N,), gradient (T, N, K).
+const char* crnn_call_ctc(const float* const* in, float* const* out, const int64_t* numbers) {
+    const int n = int(numbers[1]);
+    const Labels labels{int(numbers[0]), n, int(numbers[2]), int(numbers[3]), numbers + 4, numbers + 4 + n, numbers + 4 + 2 * n};
+    return call([&] { ctc(labels, in[0], out[0], out[1]); });
 }
 
 // Numbers: count. In x; out y.
