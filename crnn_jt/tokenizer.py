@@ -54,11 +54,11 @@ class Tokenizer:
         return [self._index[symbol] for symbol in self.split(text)]
 
     def parts(self) -> list[frozenset[str]]:
-        """What each symbol is made of: a note of pitch and duration, or of figure and place; a character of nothing."""
+        """What each symbol is put together from: `semantic.parts`; figure and place; a character from nothing."""
         from data_tools.music import semantic
 
         if self.labels.vocabulary == "semantic":
-            return [frozenset(map(": ".join, semantic.features(symbol).items())) for symbol in self.symbols]
+            return [semantic.parts(symbol) for symbol in self.symbols]
         return [frozenset(symbol.split("-", 1) if self.separator else ()) for symbol in self.symbols]
 
     def covers(self, text: str) -> bool:

@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from rapidfuzz.distance import Levenshtein
 
 from crnn_jt.metrics import sequence_scores
-from data_tools.music.semantic import KINDS, features
+from data_tools.music.semantic import kind
+
+KINDS = ("pitch", "duration", "clef", "key", "meter", "barline", "rest", "multirest", "tie")
+
+
+def features(symbol: str) -> dict[str, str]:
+    """What a semantic symbol says, by kind: notes have a pitch and a duration, rests a duration and are rests."""
+    name = kind(symbol)
+    if name in ("note", "gracenote"):
+        pitch, _, length = symbol.partition("-")[2].partition("_")
+        return {"pitch": pitch, "duration": f"{name} {length}"}
+    if name == "rest":
+        return {"rest": "rest", "duration": symbol}
+    return {name: symbol} if name in KINDS else {}
 
 
 def errors_by_kind(

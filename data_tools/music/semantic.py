@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from data_tools.music.notation import (
     KEY_NAMES,
+    SHARPS,
     VALUES,
     Barline,
     Clef,
@@ -22,9 +23,9 @@ from data_tools.music.notation import (
     MusicError,
     Note,
     Rest,
+    key_alter,
 )
 
-KINDS = ("pitch", "duration", "clef", "key", "meter", "barline", "rest", "multirest", "tie")
 _ALTER_TEXT = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 _TEXT_ALTER = {text: alter for alter, text in _ALTER_TEXT.items()}
 _VALUE = rf"(?P<value>{'|'.join(VALUES)})(?P<dots>\.{{0,3}})(?P<fermata>_fermata)?"
@@ -122,15 +123,35 @@ def _known_head(head: str) -> bool:
     return head in ("note", "gracenote", "rest", "multirest", "clef", "keySignature", "timeSignature", "barline", "tie")
 
 
-def features(symbol: str) -> dict[str, str]:
-    """What a semantic symbol says, by kind: notes have a pitch and a duration, rests a duration and are rests."""
-    name = kind(symbol)
-    if name in ("note", "gracenote"):
-        pitch, _, length = symbol.partition("-")[2].partition("_")
-        return {"pitch": pitch, "duration": f"{name} {length}"}
-    if name == "rest":
-        return {"rest": "rest", "duration": symbol}
-    return {name: symbol} if name in KINDS else {}
+def parts(symbol: str) -> frozenset[str]:
+    """What a symbol is put together from: of a note its place, name, pitch and length, of a number its digits, of a
+    signature its accidentals. Symbols that share a part look, or sound, alike in it.
+    """
+    match _event(symbol):
+        case Note() as note:
+            name, kind = f"{note.step}{_ALTER_TEXT[note.alter]}", "gracenote" if note.grace else "note"
+            pitch = {f"pitch {name}{note.octave}", f"place {note.step}{note.octave}", f"name {name}"}
+            return frozenset(pitch | _length_parts(kind, note))
+        case Rest() as rest:
+            return frozenset(_length_parts("rest", rest))
+        case Clef() as clef:
+            return frozenset((f"clef {clef.shape}", f"clef on line {clef.line}"))
+        case Key() as key:
+            return frozenset(
+                f"{key_alter(key.fifths, step):+} {step}" for step in SHARPS if key_alter(key.fifths, step)
+            )
+        case Meter() as meter if not meter.sign:
+            return frozenset((f"{meter.count}/", f"/{meter.unit}"))
+        case MultiRest() as silence:
+            return frozenset(f"{digit}e{power}" for power, digit in enumerate(reversed(str(silence.count))))
+        case _:
+            return frozenset()
+
+
+def _length_parts(kind: str, event: Note | Rest) -> set[str]:
+    length = {f"{kind} {event.value}", f"{kind} {event.value}{event.dots * '.'}"}
+    dotted = {f"{kind} dots {event.dots}"} if event.dots else set()
+    return length | dotted | ({"fermata"} if event.fermata else set())
 
 
 def read_file(path) -> list[str]:

@@ -327,3 +327,24 @@ def test_doubts_name_the_measure():
     assert found(f"timeSignature-2/4 {bar}") == ["measure 1: no clef before the first note"]
     assert found("clef-G2 note-C4_half tie note-D4_half") == ["measure 1: a tie that leads to no note of its pitch"]
     assert found("clef-G2 multirest-3 rest-half") == ["measure 1: notes beside a multi-measure rest"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "common"),
+    [
+        ("note-F#4_eighth.", "note-F#4_half", {"pitch F#4", "place F4", "name F#"}),
+        ("note-Bb3_eighth", "note-B3_eighth_fermata", {"place B3", "note eighth"}),
+        ("rest-half._fermata", "note-C4_half._fermata", {"fermata"}),
+        ("gracenote-C4_eighth", "note-D4_eighth", set()),
+        ("clef-C1", "clef-C3", {"clef C"}),
+        ("timeSignature-6/8", "timeSignature-3/8", {"/8"}),
+        ("timeSignature-C", "timeSignature-C/", set()),
+        ("keySignature-EbM", "keySignature-BbM", {"-1 B", "-1 E"}),
+        ("multirest-12", "multirest-17", {"1e1"}),
+        ("multirest-1", "multirest-10", set()),
+        ("barline", "nonsense", set()),
+    ],
+)
+def test_parts_are_what_symbols_share(one, other, common):
+    """What training lets rare symbols learn from frequent ones."""
+    assert semantic.parts(one) & semantic.parts(other) == common
