@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 _STRIP = 16  # columns
 _STEEPEST = 2  # rows from one strip to the next
@@ -50,9 +51,8 @@ def trace(dark: np.ndarray) -> list[Trace]:
 
 def _paths(means: np.ndarray, spaces: list[float]) -> Iterator[tuple[float, int, np.ndarray, float]]:
     """For each spacing the best path: its worth, first strip, the highest line's row in each strip, the spacing."""
-    for space in spaces:
-        fits = _fits(means, space) - _FLOOR  # (H, S)
-        worth, came = _linked(fits)
+    fits = np.stack([_fits(means, space) for space in spaces]) - _FLOOR
+    for space, worth, came in zip(spaces, *_linked(fits)):
         row, last = np.unravel_index(int(worth.argmax()), worth.shape)
         rows = [int(row)]
         strip = int(last)
@@ -64,36 +64,42 @@ def _paths(means: np.ndarray, spaces: list[float]) -> Iterator[tuple[float, int,
 
 def _fits(means: np.ndarray, space: float) -> np.ndarray:
     """(H, S): how well a comb with its highest line at each row fits the strip; flat strips fit nothing."""
-    lines = np.stack([_sampled(means, k * space) for k in range(5)])
-    gaps = np.stack([_sampled(means, (k + 0.5) * space) for k in range(-1, 5)])
+    lines = _sampled(means, space * np.arange(5))
+    gaps = _sampled(means, space * (np.arange(-1, 5) + 0.5))
     weakest = np.sort(lines, axis=0)[:2].mean(0)
     spread = np.concatenate([lines, gaps]).std(0)
     least = 0.3 * np.percentile(spread, 95) + 1e-6
     return (0.5 * weakest + 0.5 * lines.mean(0) - gaps.mean(0)) / (spread + least)
 
 
-def _sampled(means: np.ndarray, shift: float) -> np.ndarray:
-    """`means` at every row + `shift`, between rows in proportion; paper outside."""
-    height = len(means)
-    whole = int(np.floor(shift))
-    part = shift - whole
-    padded = np.pad(means, ((max(0, -whole), max(0, whole + 1)), (0, 0)))
-    begin = max(0, whole)
-    return (1 - part) * padded[begin : begin + height] + part * padded[begin + 1 : begin + 1 + height]
+def _sampled(means: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """(shifts, H, S): `means` at every row + each shift, between rows in proportion; paper outside."""
+    height, margin = len(means), int(np.abs(shifts).max()) + 2
+    padded = np.pad(means, ((margin, margin), (0, 0)))
+    sampled = []
+    for shift in shifts:
+        whole = int(np.floor(shift))
+        part, begin = shift - whole, margin + whole
+        sampled.append((1 - part) * padded[begin : begin + height] + part * padded[begin + 1 : begin + 1 + height])
+    return np.stack(sampled)
 
 
 def _linked(fits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The worth of the best path that ends at each row and strip; where it came from (rows), -9 where it begins."""
-    height, strips = fits.shape
+    """For each spacing (P, H, S) the worth of the best path that ends at each row and strip; where it came from (rows),
+    -9 where it begins.
+    """
+    spacings, height, strips = fits.shape
     worth, came = np.array(fits), np.full(fits.shape, -9, np.int8)
+    before = np.full((spacings, height + 2 * _STEEPEST), -np.inf)
+    steps = sliding_window_view(before, 2 * _STEEPEST + 1, axis=1)  # (P, H, shifts), as `before` is at the time
+    cost = 0.05 * np.abs(np.arange(-_STEEPEST, _STEEPEST + 1))
     for strip in range(1, strips):
-        before = np.pad(worth[:, strip - 1], _STEEPEST, constant_values=-np.inf)
-        shifts = range(-_STEEPEST, _STEEPEST + 1)
-        options = np.stack([before[_STEEPEST + d : _STEEPEST + d + height] - 0.05 * abs(d) for d in shifts])
-        best = options.max(axis=0)
-        goes_on = best > 0
-        worth[goes_on, strip] += best[goes_on]
-        came[goes_on, strip] = options.argmax(axis=0)[goes_on] - _STEEPEST
+        before[:, _STEEPEST:-_STEEPEST] = worth[:, :, strip - 1]
+        options = steps - cost
+        choice = options.argmax(axis=2)
+        best = np.take_along_axis(options, choice[:, :, None], 2)[:, :, 0]
+        worth[:, :, strip] += best.clip(0)
+        came[:, :, strip] = np.where(best > 0, choice - _STEEPEST, -9)
     return worth, came
 
 
