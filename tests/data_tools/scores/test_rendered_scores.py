@@ -57,6 +57,16 @@ def test_an_easy_start_grows_to_the_usual_incipits():
         Recipe(ease_in=-1)
 
 
+def test_even_shares_let_rare_clefs_and_keys_be_learned():
+    """As the catalogue has them, two of ten clefs are three quarters of the music."""
+    scores = RenderedScores(4, 200, Recipe(even=1.0))
+    first = [scores.score(index).semantic[:2] for index in range(200)]
+    clefs, keys = Counter(clef for clef, _ in first), {key for _, key in first if key.startswith("keySignature")}
+    assert len(clefs) == 10 and min(clefs.values()) > 4 and len(keys) >= 11
+    with pytest.raises(UserError, match=r"even is 1\.5"):
+        Recipe(even=1.5)
+
+
 def test_label_is_semantic_and_the_other_encoding_comes_along():
     sample, other = RenderedScores(1, 2)[1], RenderedScores(1, 2, Recipe(encoding="agnostic"))[1]
     assert sample.text.startswith("clef-") and sample.extra["agnostic"] == other.text
