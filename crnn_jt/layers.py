@@ -48,6 +48,9 @@ class MaxPool:
     padding: tuple[int, int] = (0, 0)
 
 
+NO_POOL = MaxPool((1, 1), (1, 1))
+
+
 @dataclass(frozen=True)
 class Residual:
     """`body(x) + shortcut(x)`; an empty shortcut is the identity. Neither branch may pool or change the step count
@@ -94,8 +97,33 @@ class Dropout:
     rate: float
 
 
+@dataclass(frozen=True)
+class Unit:
+    """Where a convolution, the norm behind it and the pooling behind their ReLU stand in a plan; -1: there is none."""
+
+    conv: int
+    norm: int
+    pool: int
+
+
 Layer = Conv | Norm | Activation | MaxPool | Residual | Linear | BiLSTM | Context | Dropout
 Plan = tuple[Layer, ...]
+
+
+def conv_units(plan: Plan) -> tuple[Unit, ...]:
+    """A plan of nothing but convolutions, each perhaps with a norm, then ReLU, perhaps pooling; () for any other."""
+    units, position = [], 0
+    while position < len(plan):
+        conv, norm, pool, position = position, -1, -1, position + 1
+        if position < len(plan) and isinstance(plan[position], Norm):
+            norm, position = position, position + 1
+        if not isinstance(plan[conv], Conv) or plan[position : position + 1] != (Activation("relu"),):
+            return ()
+        position += 1
+        if position < len(plan) and isinstance(plan[position], MaxPool):
+            pool, position = position, position + 1
+        units.append(Unit(conv, norm, pool))
+    return tuple(units)
 
 
 def window_out(size, kernel: int, stride: int, padding: int):

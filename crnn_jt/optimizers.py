@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from crnn_jt.backend import assign, no_grad, ops
+from crnn_jt.backend import assign, kernels, no_grad, ops
 from crnn_jt.spec import TrainSpec
 
 
@@ -24,6 +24,8 @@ class Optimizer:
         self.steps += 1
         with no_grad():
             scale = self._clip_scale(gradients)
+            if self.spec.optimizer in ("adam", "adamw") and kernels():
+                return self._adam_at_once(gradients, scale, learning_rate)
             for (name, parameter), gradient in zip(self.parameters.items(), gradients):
                 gradient = gradient if scale is None else gradient * scale
                 names = _SLOTS[self.spec.optimizer]
@@ -36,8 +38,34 @@ class Optimizer:
     def _clip_scale(self, gradients: list):
         if not self.spec.clip:
             return None
-        squares = ops.stack([(g * g).sum().reshape((1,)) for g in gradients], 0).sum()
+        if kernels():
+            from crnn_jt.backend.fast.update import sum_of_squares
+
+            squares = sum_of_squares(gradients)
+        else:
+            squares = ops.stack([(g * g).sum().reshape((1,)) for g in gradients], 0).sum()
         return self.spec.clip / (squares.sqrt() + 1e-6).clamp(self.spec.clip, 1e30)
+
+    def _adam_at_once(self, gradients: list, scale, rate: float) -> None:
+        """`_adam` of every parameter, in one operator of the CPU kernels."""
+        from crnn_jt.backend.fast.update import adam
+
+        decay, (first, second) = self.spec.weight_decay, self.spec.betas
+        decoupled = self.spec.optimizer == "adamw"
+        settings = {
+            "keep": 1 - rate * decay if decoupled else 1.0,
+            "decay": 0.0 if decoupled else decay,
+            "first": first,
+            "second": second,
+            "rate": rate / (1 - first**self.steps),
+            "correction": 1 / (1 - second**self.steps),
+        }
+        slots = [[self.slots[f"{slot}/{name}"] for slot in ("m", "v")] for name in self.parameters]
+        scale = ops.array(np.ones(1, np.float32)) if scale is None else scale
+        values = list(self.parameters.values())
+        for parameter, own, new in zip(values, slots, adam(values, gradients, slots, scale, settings)):
+            for target, value in zip((parameter, *own), new):
+                assign(target, value)
 
     def _adam(self, p, g, slots, rate):
         if self.spec.optimizer == "adamw":
@@ -103,6 +131,13 @@ class Average:
     def update(self, steps: int) -> None:
         """Takes in the current values after `steps` optimiser steps."""
         decay = min(self.decay, (1 + steps) / (10 + steps))
+        own, values = list(self.average.values()), [self.values[name] for name in self.average]
         with no_grad():
-            for name, value in self.values.items():
-                assign(self.average[name], self.average[name] * decay + value * (1 - decay))
+            if kernels():
+                from crnn_jt.backend.fast.update import averaged
+
+                new = averaged(own, values, decay)
+            else:
+                new = [average * decay + value * (1 - decay) for average, value in zip(own, values)]
+            for target, value in zip(own, new):
+                assign(target, value)

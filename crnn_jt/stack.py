@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crnn_jt import layers
-from crnn_jt.backend import nn, ops
+from crnn_jt.backend import kernels, nn, ops, ranks
 from crnn_jt.layers import Plan
 
 LOWEST = -1e30  # what padded places hold before a maximum is taken
@@ -21,16 +21,45 @@ class Stack(nn.Module):
 
     def __init__(self, plan: Plan):
         super().__init__()
-        self.plan = plan
+        self.plan, self.units = plan, layers.conv_units(plan)
         for position, layer in enumerate(plan):
             module = _module(layer)
             if module is not None:
                 setattr(self, str(position), module)
 
     def execute(self, x, sizes: np.ndarray | None = None):
+        if self.units and kernels() and ranks.count == 1 and self.is_training():
+            return self._by_units(x, sizes)
         for position, layer in enumerate(self.plan):
             x, sizes = self._through(layer, getattr(self, str(position), None), x, sizes)
         return x
+
+    def _by_units(self, x, sizes: np.ndarray | None):
+        """The same in the kernels' own layout from the first layer to the last, for plans of convolution units."""
+        from crnn_jt.backend.fast.pixels import to_pixels, to_planes
+
+        wide = [self.plan[unit.conv].kernel[1] > 1 for unit in self.units]
+        x = to_pixels(_fill(x, sizes, 0.0) if wide[0] and sizes is not None else x)
+        for unit, clear in zip(self.units, [*wide[1:], False]):
+            x, sizes = self._through_unit(unit, clear, x, sizes)
+        return to_planes(x, self.plan[self.units[-1].conv].out_channels)
+
+    def _through_unit(self, unit: layers.Unit, clear: bool, x, sizes: np.ndarray | None):
+        from crnn_jt.backend.fast.conv import convolve
+        from crnn_jt.backend.fast.pixels import finish
+
+        conv, norm = getattr(self, str(unit.conv)), getattr(self, str(unit.norm), None)
+        pool = self.plan[unit.pool] if unit.pool >= 0 else layers.NO_POOL
+        inside = _behind((self.plan[unit.conv],), sizes)
+        sizes = _behind((pool,), inside)
+        x = convolve(x, conv.weight, conv.bias, conv.stride, conv.padding)
+        beside = bool(pool.padding[1])  # windows reach behind an image's width
+        x, mean, var = finish(
+            x, conv.out_channels, norm, pool, inside if beside else None, sizes if beside or clear else None
+        )
+        if norm is not None:
+            norm.remember(mean, var)
+        return x, sizes
 
     def _through(self, layer, module, x, sizes):
         if isinstance(layer, layers.BiLSTM):

@@ -39,7 +39,7 @@ class BatchNorm2d(jt.nn.BatchNorm):
         from crnn_jt.backend.fast.planes import batch_norm
 
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
-        self._remember(mean, var)
+        self.remember(mean, var)
         return y
 
     def _over_ranks(self, x):
@@ -48,11 +48,12 @@ class BatchNorm2d(jt.nn.BatchNorm):
         sums = jt.concat([x.sum(axes), (x * x).sum(axes), count]).mpi_all_reduce("add")
         mean, square = (sums[k * self.num_features : (k + 1) * self.num_features] / sums[-1] for k in (0, 1))
         var = (square - mean * mean).maximum(0.0)
-        self._remember(mean, var)
+        self.remember(mean, var)
         weight = self.weight / jt.sqrt(var + self.eps)
         return x * weight.broadcast(x, axes) + (self.bias - mean * weight).broadcast(x, axes)
 
-    def _remember(self, mean, var) -> None:
+    def remember(self, mean, var) -> None:
+        """Moves the running statistics towards those of a batch."""
         for running, own in ((self.running_mean, mean), (self.running_var, var)):
             running.update(running + (own - running) * self.momentum)
 
@@ -268,7 +269,7 @@ def precision(name: str) -> AbstractContextManager:
 
 
 def kernels() -> bool:
-    """Whether reading goes through the CPU kernels (`fast/`)."""
+    """Whether the CPU kernels (`fast/`) are there for reading and training."""
     return not jt.flags.use_cuda and fast.available()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crnn_jt import runtime
 from crnn_jt.backend.fast import build
+from crnn_jt.backend.fast.pixels import stride_of, to_pixels, to_planes
 from crnn_jt.layers import window_out
 
 jt = runtime.import_jittor()
@@ -11,20 +12,25 @@ jt = runtime.import_jittor()
 
 def conv2d(x, weight, bias=None, stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (0, 0)):
     """x (N, in, H, W), weight (out, in, kh, kw), bias (out,) or None -> (N, out, H', W'); differentiable."""
-    return _Conv2d.apply(x, weight, bias, tuple(stride), tuple(padding))
+    return to_planes(convolve(to_pixels(x), weight, bias, stride, padding), weight.shape[0])
 
 
-class _Conv2d(jt.Function):
+def convolve(x, weight, bias=None, stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (0, 0)):
+    """The same on pixels (`pixels.py`)."""
+    return _Convolve.apply(x, weight, bias, tuple(stride), tuple(padding))
+
+
+class _Convolve(jt.Function):
     def execute(self, x, weight, bias, stride, padding):
-        batch, channels, *size = x.shape
-        out, _, *kernel = weight.shape
-        self.numbers = [batch, channels, out, *size, int(bias is not None), *kernel, *stride, *padding]
+        batch, *size, floats = x.shape
+        out, channels, *kernel = weight.shape
+        self.numbers = [batch, *size, channels, floats, out, int(bias is not None), *kernel, *stride, *padding]
         self.kept = x, weight
         shape = [window_out(size[axis], kernel[axis], stride[axis], padding[axis]) for axis in (0, 1)]
         if min(shape) < 1:
             raise ValueError(f"images of {size[0]}x{size[1]} are too small for a kernel of {kernel[0]}x{kernel[1]}")
         inputs = [x, weight] if bias is None else [x, weight, bias]
-        (y,) = build.call("crnn_call_conv", inputs, [(batch, out, *shape)], self.numbers)
+        (y,) = build.call("crnn_call_conv", inputs, [(batch, *shape, stride_of(out))], self.numbers)
         return y
 
     def grad(self, dy):
@@ -32,4 +38,4 @@ class _Conv2d(jt.Function):
         (dx,) = build.call("crnn_call_conv_input_grad", [dy, weight], [x.shape], self.numbers)
         shapes = [weight.shape, (weight.shape[0],)]
         dweight, dbias = build.call("crnn_call_conv_weight_grad", [x, dy], shapes, self.numbers)
-        return dx, dweight, dbias if self.numbers[5] else None, None, None
+        return dx, dweight, dbias if self.numbers[6] else None, None, None

@@ -95,9 +95,16 @@ class DirectConv {
         const Window& w = window_;
         return w.kh == 1 && w.kw == 1 && w.sh == 1 && w.sw == 1 && !fused.pools();
     }
-    Source source(const Images& x, int image, int row) const {
-        return {x.pixel(image, row * window_.sh, 0), int64_t(window_.sw) * x.stride, window_.kw * x.stride, window_.kh,
-                int64_t(x.w) * x.stride};
+    // What a row of outputs is made of, from row `first` of the kernel on: those that lie in the frame would add zeros.
+    struct Rows {
+        Source source;
+        size_t first;  // floats of weights before that row, for each column
+    };
+    Rows rows_under(const Images& x, int image, int row) const {
+        const int top = row * window_.sh, first = std::clamp(frame_h_ - top, 0, window_.kh - 1);
+        const int last = std::clamp(x.h - frame_h_ - top, first + 1, window_.kh), run = window_.kw * x.stride;
+        const int64_t next = int64_t(x.w) * x.stride;
+        return {{x.pixel(image, top + first, 0), int64_t(window_.sw) * x.stride, run, last - first, next}, size_t(first) * run};
     }
     void run_plain(const Images& x, const Images& y, const Fused& fused, int rows, int width) {
         const Panels& panels = weights_.panels();
@@ -108,7 +115,9 @@ class DirectConv {
                     const int64_t at = (int64_t(n) * rows + i) * width * y.stride + p * PANEL;
                     const Target to{y.data + at, y.stride, weights_.bias(p), fused.addend ? fused.addend + at : nullptr,
                                     fused.act};
-                    panel_product(width, source(x, n, i), weights_.panel(p), panels.vecs_of(p), to);
+                    const Rows from = rows_under(x, n, i);
+                    const int vecs = panels.vecs_of(p);
+                    panel_product(width, from.source, weights_.panel(p) + from.first * vecs * LANES, vecs, to);
                 }
     }
     // The rows under one row of pooling windows go to a scratch that stays in the cache, and from there to y.
@@ -121,9 +130,12 @@ class DirectConv {
             for (int n = 0; n < x.n; n++)
                 for (int i = 0; i < rows; i++) {
                     float* part = all + omp_get_thread_num() * scratch;
-                    for (int r = 0; r < fused.pool_h; r++)
-                        panel_product(width, source(x, n, i * fused.pool_h + r), weights_.panel(p), panels.vecs_of(p),
+                    const int vecs = panels.vecs_of(p);
+                    for (int r = 0; r < fused.pool_h; r++) {
+                        const Rows from = rows_under(x, n, i * fused.pool_h + r);
+                        panel_product(width, from.source, weights_.panel(p) + from.first * vecs * LANES, vecs,
                                       {part + size_t(r) * width * PANEL, PANEL, weights_.bias(p), nullptr, fused.act});
+                    }
                     pool_rows(part, width, panels.vecs_of(p), fused, y.pixel(n, i, 0) + p * PANEL, y);
                 }
     }

@@ -1,4 +1,4 @@
-// Convolutions for training, on images as Jittor has them, (N, C, H, W).
+// Convolutions for training, on images whose pixels hold their channels together (conv.h).
 //
 // Forward and the gradient at the input are the kernels that read, the latter with the weights turned round. The gradient
 // at the weights is, for 3x3 kernels, Winograd's algorithm transposed: with V = B^T d B of a tile's patch and M = A e A^T
@@ -6,7 +6,6 @@
 // it is the product of every run of pixels under a row of the kernel with the gradients at the pixels they lead to.
 #pragma once
 #include "outer.h"
-#include "pixels.h"
 #include "winograd.h"
 
 namespace crnn {
@@ -32,12 +31,13 @@ CRNN_INLINE void gather_weights(const Vec* u, int s, Vec* g, int t) {
 }
 
 struct ConvShape {
-    int n, in, out, h, w;
+    int n, h, w, in, stride, out;  // `stride` floats a pixel of the input
     Window window;
     int out_h() const { return window.out_h(h); }
     int out_w() const { return window.out_w(w); }
     bool winograd() const { return WinogradConv::covers(window) && std::min(in, out) >= 16; }
-    int in_stride() const { return in < 4 ? in : padded(in); }  // a grey pixel is not padded to a whole vector
+    Images input(float* x) const { return {x, n, h, w, in, stride}; }
+    Images output(float* y) const { return {y, n, out_h(), out_w(), out, padded(out)}; }
     // Images are taken through in groups: what a group needs stays small.
     int together() const {
         const size_t one = std::max(size_t(h + 8) * (w + 8) * padded(in), size_t(out_h() + 8) * (out_w() + 8) * padded(out));
@@ -48,45 +48,46 @@ struct ConvShape {
 
 class TrainingConv {
   public:
-    // y (n, out, out_h, out_w) = x (n, in, h, w) convolved with weight (out, in, kh, kw), + bias (null or (out,))
-    void forward(const ConvShape& s, const float* x, const float* weight, const float* bias, float* y) {
+    // y = x convolved with weight (out, in, kh, kw), + bias (null or (out,))
+    void forward(const ConvShape& s, const Images& x, const float* weight, const float* bias, const Images& y) {
         if (s.winograd())
             winograd_.pack(s.out, s.in, [=](int o, int c, int i) { return weight[(size_t(o) * s.in + c) * 9 + i]; }, bias);
-        else direct_.pack(s.out, s.in, s.in_stride(), s.window, weight, bias);
-        each_group(s, [&](int first, int count) {
-            const Images from = load_planes(x, first, {nullptr, count, s.h, s.w, s.in, s.in_stride()}, x_);
-            convolve(s, from, s.out, s.out_h(), s.out_w(), y + int64_t(first) * s.out * s.out_h() * s.out_w());
-        });
+        else direct_.pack(s.out, s.in, s.stride, s.window, weight, bias);
+        each_group(s, [&](int first, int count) { convolve(s, some(x, first, count), some(y, first, count)); });
     }
 
-    // dx (n, in, h, w) from dy: the output's gradient, its pixels `stride` apart among zeros, convolved with the weights
-    // turned round.
-    void input_gradient(const ConvShape& s, const float* dy, const float* weight, float* dx) {
-        const int kh = s.window.kh, kw = s.window.kw, size = kh * kw;
+    // dx from dy: the output's gradient, its pixels `stride` apart among zeros, convolved with the weights turned round.
+    void input_gradient(const ConvShape& s, const Images& dy, const float* weight, const Images& dx) {
+        const Window& w = s.window;
+        const int size = w.kh * w.kw;
         const auto turned = [=](int c, int o, int i) { return weight[(size_t(o) * s.in + c) * size + size - 1 - i]; };
+        const bool dense = w.sh == 1 && w.sw == 1 && w.ph < w.kh && w.pw < w.kw;  // no zeros between pixels
         if (s.winograd()) winograd_.pack(s.in, s.out, turned, nullptr);
         else {
-            std::vector<float> copy(size_t(s.in) * s.out * size), none(s.in, 0.f);
+            std::vector<float> copy(size_t(s.in) * s.out * size);
             for (int c = 0; c < s.in; c++)
                 for (int o = 0; o < s.out; o++)
                     for (int i = 0; i < size; i++) copy[(size_t(c) * s.out + o) * size + i] = turned(c, o, i);
-            direct_.pack(s.in, s.out, padded(s.out), {kh, kw, 1, 1, 0, 0}, copy.data(), none.data());
+            const int ph = dense ? w.kh - 1 - w.ph : 0, pw = dense ? w.kw - 1 - w.pw : 0;
+            direct_.pack(s.in, s.out, dy.stride, {w.kh, w.kw, 1, 1, ph, pw}, copy.data(), nullptr);
         }
         each_group(s, [&](int first, int count) {
-            Images from = load_gradient(s, dy, first, count);
-            if (!s.winograd()) from = spread(s, from);
-            convolve(s, from, s.in, s.h, s.w, dx + int64_t(first) * s.in * s.h * s.w);
+            const Images from = some(dy, first, count), to = some(dx, first, count);
+            Images whole{to.data, count, s.h, s.w, s.in, padded(s.in)};  // the kernels write whole vectors
+            if (whole.stride != to.stride) whole.data = narrow_.need(whole.size());
+            convolve(s, s.winograd() || dense ? from : spread(s, from), whole);
+            for (size_t p = 0; whole.data != to.data && p < size_t(count) * s.h * s.w; p++)
+                std::copy_n(whole.data + p * whole.stride, to.stride, to.data + p * to.stride);
         });
     }
 
     // dweight (out, in, kh, kw) and dbias (out,)
-    void weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dweight, float* dbias) {
+    void weight_gradient(const ConvShape& s, const Images& x, const Images& dy, float* dweight, float* dbias) {
         std::vector<double> bias(padded(s.out), 0.);
         zeros_.assign(padded(std::max(s.in, s.out)), 0.f);
         bool fresh = true;
         each_group(s, [&](int first, int count) {
-            const Images from = load_planes(x, first, {nullptr, count, s.h, s.w, s.in, s.in_stride()}, x_);
-            const Images gradient = load_gradient(s, dy, first, count);
+            const Images from = some(x, first, count), gradient = some(dy, first, count);
             if (s.winograd()) add_tiles(s, from, gradient, fresh);
             else add_runs(s, framed(from, s.window.ph, s.window.pw, frame_), gradient, fresh);
             add_pixels(gradient, bias);
@@ -104,29 +105,23 @@ class TrainingConv {
 
     WinogradConv winograd_;
     DirectConv direct_;
-    Buffer x_, y_, dy_, frame_, places_x_, places_y_, sums_;
+    Buffer narrow_, frame_, places_x_, places_y_, sums_;
     std::vector<float> zeros_;
 
     template <class Work>
     static void each_group(const ConvShape& s, const Work& work) {
         for (int n = 0; n < s.n; n += s.together()) work(n, std::min(s.together(), s.n - n));
     }
-    static Images load_planes(const float* planes, int first, Images images, Buffer& buffer) {
-        images.data = buffer.need(images.size());
-        from_planes(planes + int64_t(first) * images.channels * images.h * images.w, images);
+    static Images some(Images images, int first, int count) {
+        images.data = images.pixel(first, 0, 0);
+        images.n = count;
         return images;
     }
-    Images load_gradient(const ConvShape& s, const float* dy, int first, int count) {
-        return load_planes(dy, first, {nullptr, count, s.out_h(), s.out_w(), s.out, padded(s.out)}, dy_);
-    }
 
-    // With whichever convolution was packed last, to planes of (channels, h, w).
-    void convolve(const ConvShape& s, const Images& from, int channels, int h, int w, float* planes) {
-        Images to{nullptr, from.n, h, w, channels, padded(channels)};
-        to.data = y_.need(to.size());
+    // With whichever convolution was packed last.
+    void convolve(const ConvShape& s, const Images& from, const Images& to) {
         if (s.winograd()) winograd_.run(from, to, Fused{});
         else direct_.run(from, to, Fused{});
-        to_planes(to, planes);
     }
 
     // The output's gradient where a convolution of stride 1 without padding gives the input's: pixels `stride` apart,
@@ -238,7 +233,7 @@ class TrainingConv {
     static int run_parts(const ConvShape& s) { return s.in * s.out <= 4096 ? PARTS : 1; }
 
     void runs_to_weights(const ConvShape& s, float* dweight) const {
-        const int kh = s.window.kh, kw = s.window.kw, stride = s.in_stride(), out = padded(s.out), parts = run_parts(s);
+        const int kh = s.window.kh, kw = s.window.kw, stride = s.stride, out = padded(s.out), parts = run_parts(s);
         const size_t size = size_t(kh) * kw * stride * out;
         #pragma omp parallel for schedule(static)
         for (int o = 0; o < s.out; o++)

@@ -3,9 +3,11 @@
 // A function returns 0, or 1 with the reason in crnn_error().
 #include "conv_train.h"
 #include "ctc.h"
+#include "finish_train.h"
 #include "lstm_train.h"
 #include "network.h"
 #include "planes.h"
+#include "update.h"
 
 using namespace crnn;
 
@@ -42,9 +44,21 @@ Window window(const Integer* w) {
     return {int(w[0]), int(w[1]), int(w[2]), int(w[3]), int(w[4]), int(w[5])};
 }
 
+// numbers N, H, W, in, stride, out, bias or not, window
 ConvShape conv_shape(const int64_t* n) {
-    return {int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4]), window(n + 6)};
+    return {int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4]), int(n[5]), window(n + 7)};
 }
+
+// numbers N, H, W, channels, stride
+Images images(const int64_t* n, float* data) { return {data, int(n[0]), int(n[1]), int(n[2]), int(n[3]), int(n[4])}; }
+
+// numbers those of the images, norm or not, 1 / eps, window, 0 or N, 0 or N, as many columns inside, as many kept
+Finish finish(const int64_t* n) {
+    const int64_t *inside = n + 15, *kept = inside + n[13];
+    return {bool(n[5]), 1. / n[6], window(n + 7), n[13] ? inside : nullptr, n[14] ? kept : nullptr};
+}
+
+float* readable(const float* data) { return const_cast<float*>(data); }  // for structures that know no const
 
 // One for the process: its memory is kept from step to step, and Jittor runs one operator at a time.
 TrainingConv& training_conv() {
@@ -143,19 +157,57 @@ const char* crnn_call_bilstm_grad(const float* const* in, float* const* out, con
     });
 }
 
-// Convolutions for training; numbers N, in, out, H, W, bias or not, window. In x, weight, (bias); out y.
+// Images from planes (N, C, H, W) to pixels (N, H, W, stride) and back; numbers N, H, W, C, stride. In x; out y.
+const char* crnn_call_to_pixels(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { from_planes(in[0], images(numbers, out[0])); });
+}
+
+const char* crnn_call_to_planes(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { to_planes(images(numbers, readable(in[0])), out[0]); });
+}
+
+// Convolutions for training, on pixels; numbers: conv_shape. In x, weight, (bias); out y.
 const char* crnn_call_conv(const float* const* in, float* const* out, const int64_t* numbers) {
-    return call([&] { training_conv().forward(conv_shape(numbers), in[0], in[1], numbers[5] ? in[2] : nullptr, out[0]); });
+    const ConvShape s = conv_shape(numbers);
+    return call([&] {
+        training_conv().forward(s, s.input(readable(in[0])), in[1], numbers[6] ? in[2] : nullptr, s.output(out[0]));
+    });
 }
 
 // In dy, weight; out dx.
 const char* crnn_call_conv_input_grad(const float* const* in, float* const* out, const int64_t* numbers) {
-    return call([&] { training_conv().input_gradient(conv_shape(numbers), in[0], in[1], out[0]); });
+    const ConvShape s = conv_shape(numbers);
+    return call([&] { training_conv().input_gradient(s, s.output(readable(in[0])), in[1], s.input(out[0])); });
 }
 
 // In x, dy; out dweight, dbias.
 const char* crnn_call_conv_weight_grad(const float* const* in, float* const* out, const int64_t* numbers) {
-    return call([&] { training_conv().weight_gradient(conv_shape(numbers), in[0], in[1], out[0], out[1]); });
+    const ConvShape s = conv_shape(numbers);
+    return call([&] {
+        training_conv().weight_gradient(s, s.input(readable(in[0])), s.output(readable(in[1])), out[0], out[1]);
+    });
+}
+
+// What follows a convolution, on pixels; numbers: finish. In z, (weight, bias); out y, (mean, var).
+const char* crnn_call_finish(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] {
+        const Finish f = finish(numbers);
+        const Images z = images(numbers, readable(in[0]));
+        FinishTraining work(f, z);
+        if (f.norm) work.forward(in[1], in[2], f.output(z, out[0]), out[1], out[2]);
+        else work.forward(nullptr, nullptr, f.output(z, out[0]), nullptr, nullptr);
+    });
+}
+
+// In dy, z, (weight, bias, mean, var); out dz, (dweight, dbias).
+const char* crnn_call_finish_grad(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] {
+        const Finish f = finish(numbers);
+        const Images z = images(numbers, readable(in[1])), dy = f.output(z, readable(in[0])), dz = images(numbers, out[0]);
+        FinishTraining work(f, z);
+        if (f.norm) work.backward(in[2], in[3], in[4], in[5], dy, dz, out[1], out[2]);
+        else work.backward(nullptr, nullptr, nullptr, nullptr, dy, dz, nullptr, nullptr);
+    });
 }
 
 // Batch normalisation; numbers N, C, H * W, 1 / eps. In x, weight, bias; out y, mean, var.
@@ -202,6 +254,24 @@ const char* crnn_call_relu(const float* const* in, float* const* out, const int6
 // In dy, y; out dx.
 const char* crnn_call_relu_grad(const float* const* in, float* const* out, const int64_t* numbers) {
     return call([&] { relu_gradient(numbers[0], in[0], in[1], out[0]); });
+}
+
+// Of all arrays together; numbers: their count, their sizes. In the arrays; out their squares' sum (1,).
+const char* crnn_call_sum_of_squares(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { *out[0] = sum_of_squares(int(numbers[0]), numbers + 1, in); });
+}
+
+// In settings (struct Adam without scale), scale (1,), p, g, m, v of each parameter; out p, m, v of each.
+const char* crnn_call_adam(const float* const* in, float* const* out, const int64_t* numbers) {
+    const float* s = in[0];
+    return call([&] {
+        adam({s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], *in[1]}, int(numbers[0]), numbers + 1, in + 2, out);
+    });
+}
+
+// In decay and share (2,), average and value of each; out the new averages.
+const char* crnn_call_average(const float* const* in, float* const* out, const int64_t* numbers) {
+    return call([&] { average(in[0][0], in[0][1], int(numbers[0]), numbers + 1, in + 1, out); });
 }
 
 }  // extern "C"
