@@ -32,7 +32,7 @@ class Recipe:
     of pictures that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's
     vocabularies;
     over the first `ease_in` composed incipits length and camera grow from little to all: a fresh model's easier start;
-    `even` composes rare clefs and keys more often, from 0 (as the catalogue has them) to 1 (each as often).
+    `even` composes rare clefs, keys, meters, accidentals and rests more often, from 0 (as the catalogue has them) to 1.
     """
 
     look: str = "primus"
