@@ -38,7 +38,7 @@ class Recipe:
     tracking: float = 0.35  # chance of letters set wider or tighter than the font says
     first_larger: float = 0.07  # chance of a larger first letter before small capitals
     jitter: float = 0.05  # chance of letters off the line, as on hand-made signs
-    width: float = 0.35  # standard deviation of the logarithm of the stretch, in thirds
+    width: float = 0.6  # standard deviation of the logarithm of the stretch, in thirds
     slant: float = 0.15  # chance of a sheared face
     weight: float = 0.15  # chance of strokes made a little fuller or thinner than the font has them
     # the face of the letters

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from crnn_jt.backend.fast import build
+from crnn_jt.layers import MaxPool
 from tests.crnn_jt.test_freeze import NETWORKS, assert_close, pictures
 from tests.crnn_jt.test_freeze import build as network
 
@@ -38,6 +41,33 @@ def test_kernels_are_right_on_every_instruction_set(target):
         assert_close(logits, reference(images))
         np.testing.assert_array_equal(logits[:, 3], frozen.run_directly(images[3:4])[:, 0])
     assert build.compile_library(flags) == path
+
+
+def trained() -> list[np.ndarray]:
+    """Result, statistics and gradients of two convolutions with what follows the first."""
+    from crnn_jt.backend.fast.conv import convolve, jt
+    from crnn_jt.backend.fast.pixels import finish, to_pixels, to_planes
+
+    rng = np.random.default_rng(0)
+    shapes = ((3, 18, 6, 7), (20, 18, 3, 3), (17, 20, 2, 2), (20,), (20,))
+    x, first, second, weight, bias = given = [jt.array(rng.standard_normal(s).astype(np.float32)) for s in shapes]
+    norm = SimpleNamespace(weight=weight, bias=bias, eps=1e-3)
+    y, *statistics = finish(convolve(to_pixels(x), first, None, (1, 1), (1, 1)), 20, norm, MaxPool())
+    y = to_planes(convolve(y, second), 17)
+    return [v.numpy() for v in (y, *statistics, *jt.grad((y * y).sum(), given))]
+
+
+@pytest.mark.skipif(os.environ.get("CRNN_BACKEND", "jittor") != "jittor", reason="Jittor's kernels")
+@pytest.mark.parametrize("target", TARGETS)
+def test_training_is_the_same_on_every_instruction_set(target, monkeypatch):
+    """This machine's own kernels are checked against the definitions elsewhere."""
+    flags, needed, _ = TARGETS[target]
+    if not needed <= abilities():
+        pytest.skip(f"this processor has no {target}")
+    own, library = trained(), build.load(flags)
+    monkeypatch.setattr(build, "native", lambda: library)
+    for found, expected in zip(trained(), own):
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("method", ["direct", "winograd"])

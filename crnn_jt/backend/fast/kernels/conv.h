@@ -59,8 +59,9 @@ static inline Images framed(const Images& x, int top, int side, Buffer& memory) 
 
 class DirectConv {
   public:
-    // weight (out, in, kh, kw); `stride` is that of the images it will be given.
-    void pack(int out, int in, int stride, const Window& window, const float* weight, const float* bias) {
+    // weight(o, c, i) gives kernel (o, c)'s i-th value, row by row; `stride` is that of the images it will be given.
+    template <class Weight>
+    void pack(int out, int in, int stride, const Window& window, const Weight& weight, const float* bias) {
         frame_h_ = window.ph;
         frame_w_ = window.pw;
         window_ = window;
@@ -68,7 +69,7 @@ class DirectConv {
         const int run = window.kw * stride, kh = window.kh, kw = window.kw;
         weights_.pack(out, kh * run, [=](int o, int k) {
             const int u = k / run, v = k % run / stride, c = k % stride;
-            return c < in ? weight[((size_t(o) * in + c) * kh + u) * kw + v] : 0.f;
+            return c < in ? weight(o, c, u * kw + v) : 0.f;
         }, bias);
     }
     bool packed() const { return !weights_.empty(); }

@@ -50,9 +50,10 @@ class TrainingConv {
   public:
     // y = x convolved with weight (out, in, kh, kw), + bias (null or (out,))
     void forward(const ConvShape& s, const Images& x, const float* weight, const float* bias, const Images& y) {
-        if (s.winograd())
-            winograd_.pack(s.out, s.in, [=](int o, int c, int i) { return weight[(size_t(o) * s.in + c) * 9 + i]; }, bias);
-        else direct_.pack(s.out, s.in, s.stride, s.window, weight, bias);
+        const int size = s.window.kh * s.window.kw;
+        const auto given = [=](int o, int c, int i) { return weight[(size_t(o) * s.in + c) * size + i]; };
+        if (s.winograd()) winograd_.pack(s.out, s.in, given, bias);
+        else direct_.pack(s.out, s.in, s.stride, s.window, given, bias);
         each_group(s, [&](int first, int count) { convolve(s, some(x, first, count), some(y, first, count)); });
     }
 
@@ -64,12 +65,8 @@ class TrainingConv {
         const bool dense = w.sh == 1 && w.sw == 1 && w.ph < w.kh && w.pw < w.kw;  // no zeros between pixels
         if (s.winograd()) winograd_.pack(s.in, s.out, turned, nullptr);
         else {
-            std::vector<float> copy(size_t(s.in) * s.out * size);
-            for (int c = 0; c < s.in; c++)
-                for (int o = 0; o < s.out; o++)
-                    for (int i = 0; i < size; i++) copy[(size_t(c) * s.out + o) * size + i] = turned(c, o, i);
             const int ph = dense ? w.kh - 1 - w.ph : 0, pw = dense ? w.kw - 1 - w.pw : 0;
-            direct_.pack(s.in, s.out, dy.stride, {w.kh, w.kw, 1, 1, ph, pw}, copy.data(), nullptr);
+            direct_.pack(s.in, s.out, dy.stride, {w.kh, w.kw, 1, 1, ph, pw}, turned, nullptr);
         }
         each_group(s, [&](int first, int count) {
             const Images from = some(dy, first, count), to = some(dx, first, count);

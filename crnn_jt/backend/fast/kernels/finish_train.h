@@ -35,10 +35,12 @@ class ChannelSums {
         for (int k = 0; k < 2 * stride_; k++) to[k] += from[k];
         std::fill(from, from + 2 * stride_, 0.f);
     }
-    double total(int which, int channel) const {
-        double sum = 0;
-        for (size_t k = size_t(which) * stride_ + channel; k < sums_.size(); k += 2 * stride_) sum += sums_[k];
-        return sum;
+    // Over all images: each channel's first sum, then each one's second.
+    std::vector<double> totals() const {
+        std::vector<double> all(2 * stride_, 0.);
+        for (size_t k = 0; k < sums_.size(); k += all.size())
+            for (size_t i = 0; i < all.size(); i++) all[i] += sums_[k + i];
+        return all;
     }
 
   private:
@@ -80,7 +82,7 @@ class FinishTraining {
             if (f_.pools()) to_winners(n, dy, dz, sums);
             else to_positive(n, dy, dz, sums);
         }
-        if (f_.norm) through_norm(weight, var, sums, dz, dweight, dbias);
+        if (f_.norm) through_norm(weight, var, sums.totals(), dz, dweight, dbias);
     }
 
   private:
@@ -133,10 +135,11 @@ class FinishTraining {
                 }
                 sums.end_row(n);
             }
+        const std::vector<double> totals = sums.totals();
         for (int c = 0; c < z_.channels; c++) {
-            const double off = sums.total(0, c) / count;
+            const double off = totals[c] / count;
             mean[c] = float(mean_[c] + off);
-            var[c] = float(std::max(0., sums.total(1, c) / count - off * off));
+            var[c] = float(std::max(0., totals[z_.stride + c] / count - off * off));
         }
     }
     // The pixels' padding stays zero.
@@ -193,12 +196,12 @@ class FinishTraining {
     }
 
     // dz = weight / deviation * (dz - mean(dz) - normalised z * mean(dz * normalised z))
-    void through_norm(const float* weight, const float* var, const ChannelSums& sums, const Images& dz, float* dweight,
-                      float* dbias) const {
+    void through_norm(const float* weight, const float* var, const std::vector<double>& totals, const Images& dz,
+                      float* dweight, float* dbias) const {
         const double count = double(z_.n) * z_.h * z_.w;
         std::vector<float> slope(z_.stride, 0.f), shift(z_.stride, 0.f);
         for (int c = 0; c < z_.channels; c++) {
-            const double sum = sums.total(0, c), products = sums.total(1, c), inverse = 1 / std::sqrt(var[c] + f_.eps);
+            const double sum = totals[c], products = totals[z_.stride + c], inverse = 1 / std::sqrt(var[c] + f_.eps);
             dbias[c] = float(sum);
             dweight[c] = float(products * inverse);
             slope[c] = float(-weight[c] * inverse * products * inverse * inverse / count);

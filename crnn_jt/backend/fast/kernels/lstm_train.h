@@ -149,6 +149,7 @@ class BiLSTMGrad {
     }
 
     void bias(int rows, const float* dgates, const Recurrence& r, float* to) const {
+        #pragma omp parallel for schedule(static)
         for (int q = 0; q < 8; q++)
             for (int u = 0; u < r.wide; u += LANES) {
                 Vec sum{};

@@ -44,13 +44,13 @@ class ConvLayer : public ImageLayer {
     void run(const Images& x, const float* addend, const Images& y) override {
         Fused fused = fused_;
         fused.addend = addend;
+        const int size = window_.kh * window_.kw;
+        const auto weight = [=](int o, int c, int i) { return weight_[(size_t(o) * in_ + c) * size + i]; };
         if (winograd(x)) {
-            if (!winograd_.packed())
-                winograd_.pack(out_, in_, [this](int o, int c, int i) { return weight_[(size_t(o) * in_ + c) * 9 + i]; },
-                               bias_.data());
+            if (!winograd_.packed()) winograd_.pack(out_, in_, weight, bias_.data());
             winograd_.run(x, y, fused);
         } else {
-            if (!direct_.packed()) direct_.pack(out_, in_, x.stride, window_, weight_.data(), bias_.data());
+            if (!direct_.packed()) direct_.pack(out_, in_, x.stride, window_, weight, bias_.data());
             direct_.run(x, y, fused);
         }
     }
