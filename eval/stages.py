@@ -43,7 +43,8 @@ class Outcome:
 def combined(config: Config, combination: str, width: float) -> Config:
     """`config` with `extractor+generator`, or `extractor+refiner+generator`, in place of its stages.
 
-    A stage that stays the same keeps its options. `width` scales the extractor's channels. Raises UserError.
+    A stage that stays the same keeps its options. `width` scales the extractor's channels. All read pictures of one
+    width, as some extractors need and the report has them. Raises UserError.
     """
     names = combination.split("+")
     if len(names) not in (2, 3) or not all(names):
@@ -54,9 +55,8 @@ def combined(config: Config, combination: str, width: float) -> Config:
         extractor = replace(extractor, options={**extractor.options, "width": width})
     refiner = _stage(model.refiner, names[1]) if len(names) == 3 else model.refiner
     generator = _stage(model.generator, names[-1])
-    return replace(
-        config, model=replace(model, name=combination, extractor=extractor, refiner=refiner, generator=generator)
-    )
+    stages = {"extractor": extractor, "refiner": refiner, "generator": generator}
+    return replace(config, model=replace(model, name=combination, image=replace(model.image, resize="fixed"), **stages))
 
 
 def _stage(stage: StageSpec, name: str) -> StageSpec:

@@ -11,11 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 
 from data_tools.errors import UserError
 from data_tools.images import to_channels
 from data_tools.scores.engraving import FRAME_ABOVE, FRAME_BELOW
+from data_tools.scores.levelling import levelled, paper_share
 from omr.tracing import fitted, trace
 
 _LARGEST = 2400
@@ -73,7 +74,7 @@ def _traced(grey: Image.Image) -> list[Staff]:
     scale = min(1.0, _TRACED / max(grey.size))
     small = _resized(grey, scale)
     dark, found = binarise(small), []
-    for path in trace(1 - _share(small).clip(0, 1)):
+    for path in trace(1 - paper_share(small).clip(0, 1)):
         slope, top = np.polyfit(path.columns, path.rows, 1)
         bottom = float(top) + 4 * path.space
         middle = bottom + slope * path.columns.mean()
@@ -119,16 +120,8 @@ def _resized(grey: Image.Image, scale: float) -> Image.Image:
 
 def binarise(grey: Image.Image) -> np.ndarray:
     """(H, W) bool: darker than the paper around it, whatever the light."""
-    share = _share(grey)
+    share = paper_share(grey)
     return share < min(0.86, _otsu(share))
-
-
-def _share(grey: Image.Image) -> np.ndarray:
-    """(H, W) float32: brightness as a share of that of the paper around."""
-    small = grey.resize((max(1, grey.width // 4), max(1, grey.height // 4)), Image.Resampling.BOX)
-    radius = max(2, min(small.size) // 6, 10)
-    paper = small.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.BoxBlur(radius)).resize(grey.size)
-    return np.asarray(grey, np.float32) / np.maximum(np.asarray(paper, np.float32), 1.0)
 
 
 def _otsu(values: np.ndarray) -> float:
@@ -277,14 +270,14 @@ def _along(mask: np.ndarray, y: float, slope: float, reach: float) -> np.ndarray
 def frame(image: Image.Image, staff: Staff, staff_space: float, margin: float = 0.6) -> Image.Image:
     """The staff level, lines `staff_space` pixels apart, where `engraving`'s frame "staff" has it (mode L).
 
-    `margin` staff spaces are kept left and right of the lines; what lies outside the picture is paper.
+    Paper is white and ink black, whatever the light was. `margin` staff spaces are kept left and right of the lines;
+    what lies outside the picture is paper.
     """
-    grey = to_channels(image, 1)
+    grey = levelled(to_channels(image, 1))
     left, right = staff.left - margin * staff.space, staff.right + margin * staff.space
     zoom = staff_space / staff.space
     width = max(1, round((right - left) * zoom))
     height = round((FRAME_BELOW + FRAME_ABOVE) * staff_space)
-    paper = int(np.percentile(np.asarray(grey), 80))
     if zoom < 0.7:  # shrink first, so that fine lines survive
         size = (max(1, round(grey.width * zoom)), max(1, round(grey.height * zoom)))
         factors = (size[0] / grey.width, size[1] / grey.height)
@@ -297,9 +290,9 @@ def frame(image: Image.Image, staff: Staff, staff_space: float, margin: float = 
     lean = staff.slope * step_y
     matrix = (step_x, -staff.slope * step_x, left * factors[0], lean, step_y, top * factors[1])
     edge = 8
-    grey = ImageOps.expand(grey, edge, paper)
+    grey = ImageOps.expand(grey, edge, 255)
     moved = (*matrix[:2], matrix[2] + edge, *matrix[3:5], matrix[5] + edge)
-    return grey.transform((width, height), Image.Transform.AFFINE, moved, Image.Resampling.BILINEAR, fillcolor=paper)
+    return grey.transform((width, height), Image.Transform.AFFINE, moved, Image.Resampling.BILINEAR, fillcolor=255)
 
 
 def crop_to_ink(framed: Image.Image) -> Image.Image:

@@ -18,6 +18,7 @@ from data_tools.scores import pae
 from data_tools.scores.camera import photograph
 from data_tools.scores.engraving import PRIMUS, STAFF_SPACE, Style, engrave, varied_style
 from data_tools.scores.grammar import compose
+from data_tools.scores.levelling import levelled
 
 LOOKS, FRAMES = ("primus", "varied"), ("ink", "staff")
 
@@ -26,11 +27,12 @@ LOOKS, FRAMES = ("primus", "varied"), ("ink", "staff")
 class Recipe:
     """What scores look like and which encoding is the label.
 
-    `look` "primus" (as PrIMuS itself) or "varied"; `frame` "ink" (cropped to what is drawn) or "staff" (one
-    height, the staff always in one place); `staff_space` pixels between staff lines; `camera` the share of pictures
-    that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's vocabularies;
+    `look` "primus" (as PrIMuS itself) or "varied"; `frame` "ink" (cropped to what is drawn) or "staff" (one height, the
+    staff always in one place, paper white and ink black); `staff_space` pixels between staff lines; `camera` the share
+    of pictures that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's
+    vocabularies;
     over the first `ease_in` composed incipits length and camera grow from little to all: a fresh model's easier start;
-    `even` composes rare clefs and keys more often, from 0 (as the catalogue has them) to 1 (each as often).
+    `even` composes rare clefs, keys, meters, accidentals and rests more often, from 0 (as the catalogue has them) to 1.
     """
 
     look: str = "primus"
@@ -103,6 +105,8 @@ class _Scores:
         image = self.picture(score, index)
         if np.random.default_rng((self.seed, index, 1)).random() < self.recipe.camera * self.recipe.grown(index):
             image = self.photograph(image, index)
+        if self.recipe.frame == "staff":
+            image = levelled(image)
         texts = {"semantic": " ".join(score.semantic), "agnostic": " ".join(score.agnostic)}
         return Sample(image, texts.pop(self.recipe.encoding), score.key, texts)
 

@@ -223,8 +223,8 @@ def _part(token: str, shift: int) -> Rest | None:
 
 def compose(rng: Random, length: float = 1.0, even: float = 0.0) -> list[Event]:
     """Events of one incipit; every symbol of both its encodings is in PrIMuS's vocabularies. `length` is the share of
-    the usual number of symbols, from 0 (a measure) to 1; `even` makes rare clefs and keys more frequent, from 0 (as in
-    the catalogue) to 1 (each as often).
+    the usual number of symbols, from 0 (a measure) to 1; `even` makes rare clefs, keys and meters more frequent, from 0
+    (as in the catalogue) to 1 (each as often), and chromatic notes and multi-measure rests with them.
     """
     for _ in range(200):
         events = _Composer(rng, even).compose(length)
@@ -241,7 +241,7 @@ class _Composer:
         self.rng = rng
         self.clef = pick(rng, CLEFS, even)
         self.fifths = pick(rng, FIFTHS, even)
-        self.time = pick(rng, TIMES)
+        self.time = pick(rng, TIMES, even)
         self.pace = rng.choices((0, 1, 2), (30, 45, 25))[0]
         self.free = rng.random() < 0.02  # no time signature at all
         vocal = self.clef.shape == "C"
@@ -250,7 +250,9 @@ class _Composer:
         self.place = round(self.centre)
         self.beams = pick(rng, {"beat": 62, "none": 26 if vocal else 8, "some": 22 if vocal else 8})
         self.window = self.time.beat * (2 if self.pace < 2 and rng.random() < 0.25 else 1)
-        self.chromatic = rng.choice((0, 0.01, 0.02, 0.05))
+        self.chromatic = rng.choice((0, 0.01, 0.02, 0.05)) + 0.1 * even
+        self.silent = 1 + 3 * even  # how many times as often as usual whole measures are silent
+        self.long_rests = 0.3 + 0.5 * even
         self.graces = 0.09 if rng.random() < 0.16 else 0.0
         self.ties = 0.10 if rng.random() < 0.3 else 0.0
         self.minor = rng.random() < 0.33
@@ -263,7 +265,7 @@ class _Composer:
         events += [Key(self.fifths)] * (self.fifths != 0)
         events += [] if self.free else [self.time.meter]
         goal = max(5, length * min(58, max(9, rng.lognormvariate(3.22, 0.36))))
-        if rng.random() < 0.09:
+        if rng.random() < 0.09 * self.silent:
             events += [*self._silence(), Barline()]
         elif rng.random() < 0.3 and not self.free:
             events += [*self._melody(self._upbeat()), Barline()]
@@ -273,7 +275,7 @@ class _Composer:
 
     def _measure(self, progress: float) -> list[Event]:
         rng = self.rng
-        if progress < 0.9 and rng.random() < 0.02:
+        if progress < 0.9 and rng.random() < 0.02 * self.silent:
             return [*self._silence(), Barline()]
         changes = self._change() if progress > 0.3 and rng.random() < 0.015 else []
         return [*changes, *self._melody(self._rhythm()), Barline()]
@@ -282,7 +284,7 @@ class _Composer:
         full = Fraction(self.time.meter.count, self.time.meter.unit)
         if full == 1 and self.rng.random() < 0.3:
             return [Rest("whole", fermata=self.rng.random() < 0.02)]
-        short = self.rng.random() < 0.7
+        short = self.rng.random() < 1 - self.long_rests
         return [
             MultiRest(
                 self.rng.choice((1, 1, 1, 2, 2, 3, 4)) if short else min(60, 1 + int(self.rng.expovariate(1 / 11)))
