@@ -16,6 +16,7 @@ from tests.crnn_jt import tiny
 PARTS = (
     *((extractor, "bilstm", "ctc") for extractor in tiny.EXTRACTORS),
     ("light", "identity", "ctc"),
+    ("light", "bilstm, context", "ctc"),
     ("light", "bilstm", "attention"),
     ("light", "bilstm", "encoder_decoder"),
 )

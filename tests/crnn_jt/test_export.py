@@ -51,6 +51,7 @@ def session_of(path):
     "stages",
     [
         {"extractor": "light", "image": PROPORTIONAL},
+        {"extractor": "light", "refiner": "bilstm, context", "image": PROPORTIONAL},
         {"extractor": "resnet15", "refiner": "identity"},
         {"extractor": "vgg_global"},
         {"generator": "attention", "image": PROPORTIONAL},

@@ -30,7 +30,11 @@ EXTRACTORS = {
     "resnet15": {"width": 0.0625},
     "resnet23": {"width": 0.0625},
 }
-REFINERS = {"bilstm": {"hidden": 8, "depth": 2, "context": True}, "identity": {}}
+REFINERS = {
+    "bilstm": {"hidden": 8, "depth": 2},
+    "bilstm, context": {"hidden": 8, "depth": 2, "context": True},
+    "identity": {},
+}
 GENERATORS = {
     "ctc": {},
     "encoder_decoder": {"hidden": 8, "embedding": 4},
@@ -43,7 +47,7 @@ PROPORTIONAL = ImageSpec(1, 32, 40, "proportional", 24, 48, 8)
 def model(extractor="light", refiner="bilstm", generator="ctc", image=FIXED, max_length=4, **labels) -> ModelSpec:
     """A narrow recogniser of three stages; 40 columns give 10 steps."""
     stages = [
-        StageSpec(name, options[name])
+        StageSpec(name.split(",")[0], options[name])
         for name, options in ((extractor, EXTRACTORS), (refiner, REFINERS), (generator, GENERATORS))
     ]
     return ModelSpec(
