@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from crnn_jt import runtime
 from crnn_jt.backend.fast import build
-from crnn_jt.backend.fast.pixels import stride_of, to_pixels, to_planes
-from crnn_jt.layers import window_out
+from crnn_jt.backend.fast.pixels import stride_of, to_pixels, to_planes, windows
 
 jt = runtime.import_jittor()
 
@@ -26,9 +25,7 @@ class _Convolve(jt.Function):
         out, channels, *kernel = weight.shape
         self.numbers = [batch, *size, channels, floats, out, int(bias is not None), *kernel, *stride, *padding]
         self.kept = x, weight
-        shape = [window_out(size[axis], kernel[axis], stride[axis], padding[axis]) for axis in (0, 1)]
-        if min(shape) < 1:
-            raise ValueError(f"images of {size[0]}x{size[1]} are too small for a kernel of {kernel[0]}x{kernel[1]}")
+        shape = windows(size, kernel, stride, padding, "for a kernel of")
         inputs = [x, weight] if bias is None else [x, weight, bias]
         (y,) = build.call("crnn_call_conv", inputs, [(batch, *shape, stride_of(out))], self.numbers)
         return y

@@ -20,6 +20,14 @@ def stride_of(channels: int) -> int:
     return -(-channels // lanes) * lanes
 
 
+def windows(size, kernel, stride, padding, purpose: str) -> list[int]:
+    """How many windows fit down and across images of `size`. Raises ValueError, with the `purpose`, where none does."""
+    out = [window_out(size[axis], kernel[axis], stride[axis], padding[axis]) for axis in (0, 1)]
+    if min(out) < 1:
+        raise ValueError(f"images of {size[0]}x{size[1]} are too small {purpose} {kernel[0]}x{kernel[1]}")
+    return out
+
+
 def to_pixels(x):
     """(N, C, H, W) -> pixels; differentiable."""
     return _ToPixels.apply(x)
@@ -72,11 +80,7 @@ class _ToPlanes(jt.Function):
 class _Finish(jt.Function):
     def execute(self, z, weight, bias, eps, channels, pool, inside, kept):
         batch, *size, stride = z.shape
-        out = [window_out(size[axis], pool.kernel[axis], pool.stride[axis], pool.padding[axis]) for axis in (0, 1)]
-        if min(out) < 1:
-            raise ValueError(
-                f"images of {size[0]}x{size[1]} are too small to pool by {pool.kernel[0]}x{pool.kernel[1]}"
-            )
+        out = windows(size, pool.kernel, pool.stride, pool.padding, "to pool by")
         columns = [[] if some is None else [int(count) for count in some] for some in (inside, kept)]
         self.numbers = [batch, *size, channels, stride, int(weight is not None), round(1 / eps)]
         self.numbers += [*pool.kernel, *pool.stride, *pool.padding, *map(len, columns), *columns[0], *columns[1]]

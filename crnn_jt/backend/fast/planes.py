@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crnn_jt import runtime
 from crnn_jt.backend.fast import build
-from crnn_jt.layers import window_out
+from crnn_jt.backend.fast.pixels import windows
 
 jt = runtime.import_jittor()
 
@@ -46,10 +46,7 @@ class _MaxPool(jt.Function):
         batch, channels, *size = x.shape
         self.shape = x.shape
         self.numbers = [batch * channels, *size, *kernel, *stride, *padding]
-        out = [window_out(size[axis], kernel[axis], stride[axis], padding[axis]) for axis in (0, 1)]
-        if min(out) < 1:
-            raise ValueError(f"images of {size[0]}x{size[1]} are too small to pool by {kernel[0]}x{kernel[1]}")
-        shape = (batch, channels, *out)
+        shape = (batch, channels, *windows(size, kernel, stride, padding, "to pool by"))
         y, self.places = build.call("crnn_call_max_pool", [x], [shape, shape], self.numbers)
         return y
 
