@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from crnn_jt.backend import assign, kernels, no_grad, ops
+from crnn_jt.backend import assign, at_once, no_grad, ops
 from crnn_jt.spec import TrainSpec
 
 
@@ -24,7 +24,7 @@ class Optimizer:
         self.steps += 1
         with no_grad():
             scale = self._clip_scale(gradients)
-            if self.spec.optimizer in ("adam", "adamw") and kernels():
+            if self.spec.optimizer in ("adam", "adamw") and at_once() is not None:
                 return self._adam_at_once(gradients, scale, learning_rate)
             for (name, parameter), gradient in zip(self.parameters.items(), gradients):
                 gradient = gradient if scale is None else gradient * scale
@@ -38,18 +38,14 @@ class Optimizer:
     def _clip_scale(self, gradients: list):
         if not self.spec.clip:
             return None
-        if kernels():
-            from crnn_jt.backend.fast.update import sum_of_squares
-
-            squares = sum_of_squares(gradients)
+        if at_once() is not None:
+            squares = at_once().sum_of_squares(gradients)
         else:
             squares = ops.stack([(g * g).sum().reshape((1,)) for g in gradients], 0).sum()
         return self.spec.clip / (squares.sqrt() + 1e-6).clamp(self.spec.clip, 1e30)
 
     def _adam_at_once(self, gradients: list, scale, rate: float) -> None:
-        """`_adam` of every parameter, in one operator of the CPU kernels."""
-        from crnn_jt.backend.fast.update import adam
-
+        """`_adam` of every parameter, all in one call."""
         decay, (first, second) = self.spec.weight_decay, self.spec.betas
         decoupled = self.spec.optimizer == "adamw"
         settings = {
@@ -63,7 +59,7 @@ class Optimizer:
         slots = [[self.slots[f"{slot}/{name}"] for slot in ("m", "v")] for name in self.parameters]
         scale = ops.array(np.ones(1, np.float32)) if scale is None else scale
         values = list(self.parameters.values())
-        for parameter, own, new in zip(values, slots, adam(values, gradients, slots, scale, settings)):
+        for parameter, own, new in zip(values, slots, at_once().adam(values, gradients, slots, scale, settings)):
             for target, value in zip((parameter, *own), new):
                 assign(target, value)
 
@@ -133,10 +129,8 @@ class Average:
         decay = min(self.decay, (1 + steps) / (10 + steps))
         own, values = list(self.average.values()), [self.values[name] for name in self.average]
         with no_grad():
-            if kernels():
-                from crnn_jt.backend.fast.update import averaged
-
-                new = averaged(own, values, decay)
+            if at_once() is not None:
+                new = at_once().averaged(own, values, decay)
             else:
                 new = [average * decay + value * (1 - decay) for average, value in zip(own, values)]
             for target, value in zip(own, new):

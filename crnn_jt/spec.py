@@ -127,8 +127,9 @@ class TrainSpec:
     """How a recogniser is trained. Lengths in optimiser steps, learning rates per step, `weight_decay` decoupled with
     adamw; `clip` is the largest gradient norm (0: none), `ema` the decay of the averaged weights (0: none); `kinship`
     is how strongly notes of one pitch, or of one duration, learn from each other's samples (0: not at all);
-    proportional pictures are sorted by width within `window` batches, so that little is padding; `rendered` holds
-    options of the word (or score) renderer, used where no data set is named.
+    proportional pictures are sorted by width within `window` batches, so that little is padding; each sample is used
+    `echo` times, where making samples is slower than learning from them; `rendered` holds options of the word (or
+    score) renderer, used where no data set is named.
     """
 
     steps: int = 20000
@@ -151,6 +152,7 @@ class TrainSpec:
     log_every: int = 50
     workers: int = 1
     window: int = 16
+    echo: int = 1
     augment: bool = True
     precision: str = "float32"
     seed: int = 0
@@ -160,7 +162,16 @@ class TrainSpec:
         _one_of("train.optimizer", self.optimizer, ("adam", "adamw", "adadelta", "rmsprop", "sgd"))
         _one_of("train.schedule", self.schedule, ("constant", "step", "cosine", "one-cycle"))
         _one_of("train.precision", self.precision, ("float32", "bfloat16"))
-        for name in ("steps", "batch_size", "validate_every", "checkpoint_every", "log_every", "drop_every", "window"):
+        for name in (
+            "steps",
+            "batch_size",
+            "validate_every",
+            "checkpoint_every",
+            "log_every",
+            "drop_every",
+            "window",
+            "echo",
+        ):
             _at_least(f"train.{name}", getattr(self, name), 1)
         for name in ("learning_rate", "weight_decay", "clip", "warmup", "workers", "seed", "drop_factor", "kinship"):
             _at_least(f"train.{name}", getattr(self, name), 0)

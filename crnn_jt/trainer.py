@@ -49,6 +49,7 @@ class Trainer:
         self.average = Average(self.spec.ema, backend.tensors(recognizer)) if self.spec.ema else None
         self.kinship = Kinship(recognizer.tokenizer.parts(), self.spec.kinship) if self.spec.kinship else None
         self.saved_at = -1
+        self.pending: tuple | None = None  # loss, samples and number of the step whose loss was not read yet
         self.interruption = Interruption()
         backend.precision(self.spec.precision)  # refused before anything is written
 
@@ -134,14 +135,29 @@ class Trainer:
         if not count and ranks.count > 1:  # all ranks must take part in the sums of a step
             images, widths, targets, sizes = _blank(batch)
         if len(images):
+            before, self.pending = self.pending, None
             loss, count = self._update(images, widths, targets, sizes, rate, count)
-            self.progress.window_loss += loss * count
-            self.progress.window_samples += count
+            self._settle(before)  # only now: while its loss is waited for, an accelerator has this step to work on
+            self.pending = loss, count, self.progress.step
 
-    def _update(self, images, widths, targets, sizes, rate: float, count: int) -> tuple[float, int]:
-        """One optimiser step from this rank's `count` samples; returns loss and count over all ranks. Raises
-        UserError where the loss is no number.
-        """
+    def _settle(self, pending: tuple | None) -> None:
+        """Takes in the loss of a step. Raises UserError where it is no number."""
+        if pending is None:
+            return
+        loss, count, step = pending
+        value = float(ops.numpy(loss).sum())
+        if not np.isfinite(value):
+            raise UserError(f"the loss is {value} at step {step}; {REMEDY}")
+        self.progress.window_loss += value * count
+        self.progress.window_samples += count
+
+    def _settled(self) -> None:
+        """Takes in the losses of all steps so far."""
+        pending, self.pending = self.pending, None
+        self._settle(pending)
+
+    def _update(self, images, widths, targets, sizes, rate: float, count: int) -> tuple:
+        """One optimiser step from this rank's `count` samples; returns loss and count over all ranks."""
         with backend.precision(self.spec.precision):
             logits, lengths = self.recognizer(ops.array(images), widths, targets)
             loss = self.recognizer.generator.loss(logits, targets, sizes, lengths)
@@ -156,11 +172,8 @@ class Trainer:
             self.optimizer.step(gradients, rate)
             if self.average is not None:
                 self.average.update(self.progress.step)
-        backend.synchronize()
-        value = float(ops.numpy(loss).sum())
-        if not np.isfinite(value):
-            raise UserError(f"the loss is {value} at step {self.progress.step}; {REMEDY}")
-        return value, count
+        backend.flush()
+        return loss, count
 
     def _targets(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Images, widths, targets (N, S), their lengths; what the generator cannot emit is counted and left out."""
@@ -179,7 +192,10 @@ class Trainer:
 
     def _report(self, bar: tqdm, batch_size: int) -> None:
         progress = self.progress
-        if progress.step % self.spec.log_every or not progress.window_samples:
+        if progress.step % self.spec.log_every:
+            return
+        self._settled()
+        if not progress.window_samples:
             return
         loss = progress.window_loss / progress.window_samples
         progress.window_loss, progress.window_samples = 0.0, 0
@@ -192,6 +208,7 @@ class Trainer:
 
     def _validate(self) -> None:
         """The whole validation set with the averaged weights; keeps the best and the last of them."""
+        self._settled()
         if ranks.rank:
             return
         with self._averaged() as arrays, backend.no_grad():
@@ -233,6 +250,7 @@ class Trainer:
             save_weights(self.run_folder.folder / "best.safetensors", weights)
 
     def _checkpoint(self, again: bool = False) -> None:
+        self._settled()
         if ranks.rank == 0 and (again or self.progress.step != self.saved_at):
             self.run_folder.save(self.recognizer, self.optimizer, self.average)
             self.saved_at = self.progress.step

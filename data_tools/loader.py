@@ -1,8 +1,9 @@
 """Batches for a model, from any reader: shuffled, augmented, resized, in worker processes, the same from one seed.
 
 What a batch holds depends on (seed, epoch, batch number) alone: not on the number of workers, nor on where a run was
-resumed. With a `window` batches hold pictures of like width, so that little of them is padding. Samples that cannot be
-used are counted, named in the log and left out; their batch is that much smaller.
+resumed. With a `window` batches hold pictures of like width, so that little of them is padding; with an `echo` a sample
+that was slow to make is used several times (Choi et al., "Faster neural network training with data echoing", 2019).
+Samples that cannot be used are counted, named in the log and left out; their batch is that much smaller.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import count, islice
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from PIL import Image
 
+from data_tools.chunks import Chunk, ChunkCache
 from data_tools.errors import UserError
 from data_tools.sample import CorruptSample, Reader
 from data_tools.transforms import Transform, normalise
@@ -31,6 +33,8 @@ _NAMED = 200
 """So many bad samples are named in the log; the others are counted only."""
 _JUDGED = 1000
 """A share of corrupt samples says something after so many samples, or all of a smaller set."""
+_APART = 4
+"""So many windows lie between two uses of an echoed sample."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class Loader:
     `accept(text)` gives the label to train on, or None to drop the sample; it runs in this process. `reader`,
     `transform` and `augment` must be picklable where `workers` is not 0. `drop_last` leaves out a smaller batch at the
     end. More corrupt samples than the share `max_corrupt` end the epoch with a UserError. The samples of `window`
-    batches in turn are sorted by their width into as many batches, which come in an order of their own.
+    batches in turn are sorted by their width into as many batches, which come in an order of their own. Each sample is
+    in `echo` windows, some windows apart; the first windows of an epoch echo themselves. What workers make is kept in
+    the folder `cache`, for a later epoch or another process.
     """
 
     def __init__(
@@ -74,6 +80,8 @@ class Loader:
         drop_last: bool = False,
         max_corrupt: float = 0.1,
         window: int = 1,
+        echo: int = 1,
+        cache: str | None = None,
     ):
         if not 0 <= rank < ranks or batch_size < ranks:
             raise UserError(f"batch size {batch_size} cannot be shared: rank {rank} of {ranks} ranks")
@@ -84,15 +92,27 @@ class Loader:
         self.reader, self.transform, self.batch_size = reader, transform, batch_size
         if window < 1:
             raise UserError(f"window is {window}; batches are sorted by width in windows of 1 (not at all) or more")
-        self.seed, self.shuffle, self.accept, self.window = seed, shuffle, accept, window
+        if echo < 1 or window % echo:
+            raise UserError(f"echo is {echo}; it must divide the window of {window} batches")
+        if batch_size * window // echo > len(reader) and echo > 1:
+            raise UserError(f"the data set has {len(reader)} samples, too few to echo; set echo to 1")
+        self.seed, self.shuffle, self.accept, self.window, self.echo = seed, shuffle, accept, window, echo
         self.rank, self.ranks, self.drop_last, self.max_corrupt = rank, ranks, drop_last, max_corrupt
         self.skipped: Counter[str] = Counter()
         self._named: set[str] = set()
-        self._pool = Pool(_Load(reader, transform, augment, seed), workers, ahead=2 * window)
+        task = _Load(reader, transform, augment, seed)
+        self._pool = Pool(_Cached(task, ChunkCache(cache, task)) if cache else task, workers, ahead=2 * window)
 
     @property
     def batches_per_epoch(self) -> int:
         """Batches in a whole epoch, the same on every rank."""
+        if self.echo > 1:
+            return self._loaded // (self.window // self.echo) * self.window
+        return self._loaded
+
+    @property
+    def _loaded(self) -> int:
+        """Batches that an epoch loads."""
         whole, rest = divmod(len(self.reader), self.batch_size)
         return whole + bool(rest and not self.drop_last)
 
@@ -102,10 +122,10 @@ class Loader:
         Raises UserError where too many samples are corrupt, or not one of an epoch can be used.
         """
         order = self._order(epoch)
-        first = start - start % self.window
-        jobs = ((epoch, self._shard(order, number)) for number in range(first, self.batches_per_epoch))
+        first = start // self.window
+        jobs = ((epoch, self._shard(order, number)) for number in self._numbers(first))
         tally = _Tally(self.max_corrupt, min(_JUDGED, len(self.reader) // self.ranks))
-        for chunk in islice(self._windows(self._pool.run(jobs), epoch, first), start - first, None):
+        for chunk in islice(self._windows(self._pool.run(jobs), epoch, first), start - first * self.window, None):
             self._name(chunk.skipped)
             batch = self._batch(chunk)
             tally.add(len(chunk.widths) + len(chunk.skipped), len(chunk.skipped), len(batch.texts))
@@ -122,18 +142,42 @@ class Loader:
             return range(len(self.reader))
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.reader))
 
+    def _groups(self, number: int, first: int) -> tuple[list[int], list[int]]:
+        """The groups of samples that window `number` holds, and those it must load in a pass that began at `first`."""
+        held = [number - back if number >= back else number for back in range(0, self.echo * _APART, _APART)]
+        resumed = number - _APART < first
+        return held, [group for group in dict.fromkeys(held) if group == number or (resumed and group < first)]
+
+    def _ahead(self, first: int) -> range:
+        """The windows of an epoch from number `first` on."""
+        return range(first, -(-self.batches_per_epoch // self.window))
+
+    def _numbers(self, first: int) -> Iterator[int]:
+        """The batches that a pass from window `first` on loads, in order."""
+        size = self.window // self.echo
+        for number in self._ahead(first):
+            for group in self._groups(number, first)[1]:
+                yield from range(group * size, min((group + 1) * size, self._loaded))
+
     def _windows(self, chunks: Iterator[Chunk], epoch: int, first: int) -> Iterator[Chunk]:
-        """The chunks, from number `first` on, the samples of each window of them sorted by width."""
+        """The chunks of each window from number `first` on, their samples sorted by width."""
         if self.window == 1:
             yield from chunks
             return
-        for number in count(first // self.window):
-            group = list(islice(chunks, self.window))
-            if not group:
-                return
+        kept: dict[int, list[Chunk]] = {}
+        for number in self._ahead(first):
+            held, new = self._groups(number, first)
+            for group in new:
+                kept[group] = list(islice(chunks, self.window // self.echo))
+            window = [chunk for group in held for chunk in kept[group]]
+            kept = {
+                group: [replace(chunk, skipped=[]) for chunk in own]
+                for group, own in kept.items()
+                if group > number - (self.echo - 1) * _APART
+            }
             rng = np.random.default_rng((self.seed, epoch, number))
-            sorted_ = _by_width(group)
-            yield from (sorted_[place] for place in rng.permutation(len(group)))
+            sorted_ = _by_width(window)
+            yield from (sorted_[place] for place in rng.permutation(len(window)))
 
     def _shard(self, order: np.ndarray | range, number: int) -> np.ndarray:
         whole = order[number * self.batch_size : (number + 1) * self.batch_size]
@@ -154,17 +198,6 @@ class Loader:
                 self._named.add(sample.key)
                 more = " (further ones are counted, not named)" if len(self._named) == _NAMED else ""
                 logger.warning("skipped %s: %s%s", sample.key, sample.why, more)
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """What a worker sends: pixels of all samples end to end, uint8 (C, H, W) each; widths int32 (N,)."""
-
-    pixels: np.ndarray
-    widths: np.ndarray
-    texts: list[str]
-    keys: list[str]
-    skipped: list[CorruptSample]
 
 
 def _by_width(chunks: list[Chunk]) -> list[Chunk]:
@@ -216,6 +249,17 @@ class _Load:
         return Chunk(flat, widths, texts, keys, skipped)
 
 
+@dataclass(frozen=True)
+class _Cached:
+    """The same task, its chunks kept."""
+
+    task: _Load
+    cache: ChunkCache
+
+    def __call__(self, epoch: int, positions: np.ndarray) -> Chunk:
+        return self.cache.get(lambda: self.task(epoch, positions), b"%d" % epoch, positions.tobytes())
+
+
 def _assemble(chunk: Chunk, kept: list[int], transform: Transform) -> np.ndarray:
     """The kept images of a chunk as float32 (N, C, H, widest)."""
     shape = (transform.channels, transform.height)
@@ -223,11 +267,14 @@ def _assemble(chunk: Chunk, kept: list[int], transform: Transform) -> np.ndarray
     width = int(widths.max()) if len(kept) else transform.min_width
     if len(kept) == len(chunk.widths) and (widths == width).all():
         return normalise(chunk.pixels).reshape(len(kept), *shape, width)
-    images = np.zeros((len(kept), *shape, width), dtype=np.float32)
+    padded = np.zeros((len(kept), *shape, width), dtype=np.uint8)
     pictures = _pictures(chunk)
     for row, position in enumerate(kept):
         own = int(chunk.widths[position])
-        images[row, :, :, :own] = normalise(pictures[position]).reshape(*shape, own)
+        padded[row, :, :, :own] = pictures[position].reshape(*shape, own)
+    images = normalise(padded)
+    for row, own in enumerate(widths.tolist()):
+        images[row, :, :, own:] = 0
     return images
 
 

@@ -6,8 +6,8 @@ targets) stay numpy until an operator needs them. Both backends export these nam
     nn    Module, Conv2d, BatchNorm2d, Linear, Embedding, LSTMCell, BiLSTM, Dropout
     ops   array, numpy, concat, stack, zeros, relu, hardswish, tanh, sigmoid, softmax, log_softmax, argmax, amax,
           max_pool, pick, ctc_loss
-    and   NAME, state, load_state, tensors, parameters, gradients, assign, no_grad, seed, synchronize, place,
-    precision, kernels, ranks
+    and   NAME, state, load_state, tensors, parameters, gradients, assign, no_grad, seed, flush, synchronize, place,
+    precision, kernels, at_once, ranks
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ else:
 nn, ops = _chosen.nn, _chosen.ops
 state, load_state, tensors, parameters = _chosen.state, _chosen.load_state, _chosen.tensors, _chosen.parameters
 assign = _chosen.assign
-gradients, no_grad, seed, synchronize = _chosen.gradients, _chosen.no_grad, _chosen.seed, _chosen.synchronize
+gradients, no_grad, seed = _chosen.gradients, _chosen.no_grad, _chosen.seed
+flush, synchronize = _chosen.flush, _chosen.synchronize
 place, precision, ranks = _chosen.place, _chosen.precision, _chosen.ranks
-kernels = _chosen.kernels
+kernels, at_once = _chosen.kernels, _chosen.at_once
 
 __all__ = [
     "NAME",
     "assign",
+    "at_once",
+    "flush",
     "gradients",
     "kernels",
     "load_state",

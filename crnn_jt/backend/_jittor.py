@@ -248,6 +248,11 @@ def seed(value: int) -> None:
     jt.set_global_seed(value)
 
 
+def flush() -> None:
+    """Starts everything that was asked for, so that the graph does not grow from step to step."""
+    jt.sync_all()
+
+
 def synchronize() -> None:
     """Waits until everything that was asked for is computed; call before reading a clock."""
     jt.sync_all(True)
@@ -271,6 +276,15 @@ def precision(name: str) -> AbstractContextManager:
 def kernels() -> bool:
     """Whether the CPU kernels (`fast/`) are there for reading and training."""
     return not jt.flags.use_cuda and fast.available()
+
+
+def at_once():
+    """Where there are CPU kernels, `fast/update.py`: passes over all parameters in one operator; else None."""
+    if not kernels():
+        return None
+    from crnn_jt.backend.fast import update
+
+    return update
 
 
 def _broadcast(module) -> None:

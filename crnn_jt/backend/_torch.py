@@ -32,17 +32,22 @@ class BiLSTM(torch.nn.LSTM):
         super().__init__(in_features, hidden, bidirectional=True)
 
     def forward(self, x: torch.Tensor, lengths: np.ndarray | None = None) -> torch.Tensor:
-        if lengths is None:
-            return super().forward(x)[0]
-        steps = torch.from_numpy(np.asarray(lengths, np.int64))
-        packed = torch.nn.utils.rnn.pack_padded_sequence(x, steps, enforce_sorted=False)
-        output = super().forward(packed)[0]
-        return torch.nn.utils.rnn.pad_packed_sequence(output, total_length=x.shape[0])[0]
+        with torch.autocast(x.device.type, enabled=False):  # sums over many steps stay float32
+            x = x.float()
+            if lengths is None:
+                return super().forward(x)[0]
+            steps = torch.from_numpy(np.asarray(lengths, np.int64))
+            packed = torch.nn.utils.rnn.pack_padded_sequence(x, steps, enforce_sorted=False)
+            output = super().forward(packed)[0]
+            return torch.nn.utils.rnn.pad_packed_sequence(output, total_length=x.shape[0])[0]
 
 
 def _array(values: np.ndarray) -> torch.Tensor:
     kind = torch.float32 if np.asarray(values).dtype.kind == "f" else torch.int64
-    return torch.tensor(np.ascontiguousarray(values), dtype=kind, device=_device)  # a copy, as on Jittor
+    copy = torch.tensor(np.ascontiguousarray(values), dtype=kind)  # a copy, as on Jittor
+    if _device.type == "cpu":
+        return copy
+    return copy.pin_memory().to(_device, non_blocking=True)  # else each array would wait for all work before it
 
 
 def _ctc_loss(logits, targets: np.ndarray, lengths: np.ndarray, target_lengths: np.ndarray):
@@ -113,7 +118,8 @@ def gradients(loss: torch.Tensor, targets: list[torch.Tensor]) -> list[torch.Ten
 
 def assign(target: torch.Tensor, value: torch.Tensor) -> None:
     """Gives `target` a new value in place, outside the graph."""
-    target.data.copy_(value)
+    if value is not target:
+        target.data.copy_(value)
 
 
 def no_grad() -> AbstractContextManager:
@@ -124,6 +130,10 @@ def no_grad() -> AbstractContextManager:
 def seed(value: int) -> None:
     """Seeds the framework's own random numbers (dropout)."""
     torch.manual_seed(value)
+
+
+def flush() -> None:
+    """Starts everything that was asked for: PyTorch has already."""
 
 
 def synchronize() -> None:
@@ -140,6 +150,7 @@ def place(module: torch.nn.Module, device: str) -> torch.nn.Module:
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch sees no usable GPU here; use --device cpu")
     _device = torch.device(device)
+    torch.set_float32_matmul_precision("high" if device == "cuda" else "highest")  # TF32, as cuDNN has it anyway
     return module.to(_device).to(memory_format=torch.channels_last)
 
 
@@ -151,6 +162,49 @@ def precision(name: str) -> AbstractContextManager:
 def kernels() -> bool:
     """Whether reading goes through the CPU kernels: they are Jittor's here, PyTorch shows its own speed."""
     return False
+
+
+def _sum_of_squares(arrays: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(torch._foreach_norm(arrays)).square().sum().reshape(1)
+
+
+def _laid_out(arrays: list[torch.Tensor], others: list[torch.Tensor]) -> list[torch.Tensor]:
+    """`arrays` in the memory layout of `others`, for good: only then is a pass over all of them one kernel."""
+    for array, other in zip(arrays, others):
+        if array.stride() != other.stride():
+            array.data = torch.empty_like(other).copy_(array)
+    return arrays
+
+
+def _adam(parameters: list, gradients: list, slots: list[tuple], scale, settings: dict[str, float]) -> list[tuple]:
+    first, second = (_laid_out([own[k] for own in slots], parameters) for k in (0, 1))
+    torch._foreach_mul_(parameters, settings["keep"])
+    gradients = torch._foreach_mul(_laid_out(gradients, parameters), scale.reshape(()))
+    if settings["decay"]:
+        torch._foreach_add_(gradients, parameters, alpha=settings["decay"])
+    torch._foreach_mul_(first, settings["first"])
+    torch._foreach_add_(first, gradients, alpha=1 - settings["first"])
+    torch._foreach_mul_(second, settings["second"])
+    torch._foreach_addcmul_(second, gradients, gradients, 1 - settings["second"])
+    roots = torch._foreach_sqrt(torch._foreach_mul(second, settings["correction"]))
+    torch._foreach_add_(roots, 1e-8)
+    torch._foreach_addcdiv_(parameters, first, roots, -settings["rate"])
+    return [(p, *own) for p, own in zip(parameters, slots)]
+
+
+def _averaged(averages: list, values: list, decay: float) -> list:
+    _laid_out(averages, values)
+    torch._foreach_mul_(averages, decay)
+    torch._foreach_add_(averages, values, alpha=1 - decay)
+    return averages
+
+
+_AT_ONCE = SimpleNamespace(sum_of_squares=_sum_of_squares, adam=_adam, averaged=_averaged)
+
+
+def at_once() -> SimpleNamespace:
+    """The passes over all parameters in a few calls for all of them; see `fast/update.py`."""
+    return _AT_ONCE
 
 
 ranks = SimpleNamespace(rank=0, count=1, start=lambda module: None, mean=lambda arrays: arrays)

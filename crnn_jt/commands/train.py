@@ -37,6 +37,10 @@ def add_arguments(parser) -> None:
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", type=str, help="float32, or bfloat16 with CRNN_BACKEND=torch")
     parser.add_argument("--workers", type=int, help="loader processes (0: load between steps)")
+    parser.add_argument(
+        "--echo", type=int, help="how often each sample is used, where rendering is slower than learning"
+    )
+    parser.add_argument("--cache", type=str, help="a folder that keeps what is rendered, for trainings beside or after")
     parser.add_argument("--seed", type=int, help="one seed for weights, order, augmentation and rendering")
     parser.add_argument("--fonts", type=str, help="a folder of fonts for rendered words")
     parser.add_argument("--words", type=str, help="a word list for rendered words")
@@ -68,7 +72,12 @@ def configure(args) -> Config:
         "precision": args.precision,
         "workers": args.workers,
         "seed": args.seed,
+        "echo": args.echo,
     }
+    if args.cache and args.train:
+        raise UserError(
+            "--cache keeps what is rendered; with --train there is nothing to render, leave one of them out"
+        )
     if args.minutes < 0:
         raise UserError(f"--minutes {args.minutes}: it takes 0 (no limit) or more")
     if args.minutes and args.steps is None:
@@ -134,8 +143,9 @@ def assemble(args, folder, train, val, recipe: str):
         start_from(recognizer, args.init)
     place(recognizer, args.device)
     loader = {"accept": recognizer.tokenizer.accept, "workers": spec.workers}
-    window = spec.window if model.image.resize == "proportional" else 1
-    shards = {"rank": ranks.rank, "ranks": ranks.count, "drop_last": True, "window": window}
+    window = spec.window if model.image.resize == "proportional" or spec.echo > 1 else 1
+    shards = {"rank": ranks.rank, "ranks": ranks.count, "drop_last": True, "window": window, "echo": spec.echo}
+    shards["cache"] = args.cache
     augment = _augment(model.image) if spec.augment and args.train else None
     train_loader = _loader(
         train, model, spec.batch_size, seed=spec.seed, shuffle=bool(args.train), augment=augment, **loader, **shards
@@ -143,7 +153,7 @@ def assemble(args, folder, train, val, recipe: str):
     val_loader = _loader(val, model, spec.batch_size, **loader)
     folder.progress.data = recipe
     info = {"data": recipe, "seed": spec.seed, "backend": NAME, "date": date.today().isoformat()}
-    info |= {"precision": spec.precision, "batch_size": spec.batch_size, "init": args.init or ""}
+    info |= {"precision": spec.precision, "batch_size": spec.batch_size, "echo": spec.echo, "init": args.init or ""}
     trainer = Trainer(folder, recognizer, train_loader, val_loader, Limits(args.minutes), info)
     logger.info("%s", f"{model.name}: {_count(recognizer):,} parameters, training on {recipe}")
     if args.resume:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -232,3 +233,30 @@ def test_a_window_counts_bad_samples_once_and_ranks_stay_in_step(folder, caplog)
 def test_a_window_of_none_is_refused(folder):
     with pytest.raises(UserError, match="window is 0"):
         Loader(open_reader(folder(4)), PROPORTIONAL, 2, window=0)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_echoed_samples_come_several_times_and_a_resumed_pass_goes_on_exactly(folder, workers):
+    reader = open_reader(folder(66))
+    options = {"window": 4, "echo": 2, "shuffle": True, "augment": stretch, "workers": workers}
+    loader = Loader(reader, ResizeProportional(16, 8, 80, 8), 2, **options)
+    whole = list(loader.batches(3))
+    assert len(whole) == loader.batches_per_epoch == 64
+    uses = Counter(keys(whole))
+    assert len(uses) == 64 and uses.total() == 128
+    window = [set(keys(whole[start : start + 4])) for start in range(0, 64, 4)]
+    assert all(not window[n] & window[n + 1] for n in range(4, 15))
+    for start in (1, 13, 40, 64):
+        assert same(whole[start:], list(loader.batches(3, start=start)))
+    loader.close()
+
+
+@pytest.mark.parametrize(("window", "echo"), [(4, 3), (4, 0), (1, 2)])
+def test_an_echo_that_does_not_divide_the_window_is_refused(folder, window, echo):
+    with pytest.raises(UserError, match=f"echo is {echo}"):
+        Loader(open_reader(folder(8)), FIXED, 1, window=window, echo=echo)
+
+
+def test_too_few_samples_to_echo_are_refused(folder):
+    with pytest.raises(UserError, match="8 samples, too few to echo"):
+        Loader(open_reader(folder(8)), FIXED, 4, window=8, echo=2)
