@@ -30,6 +30,7 @@ class Kinship:
         for row, own in enumerate(parts, start=1):
             members[row, [names.index(part) for part in own]] = 1
         self.members, self.strength = members[:, members.sum(0) > 1], strength
+        self._members: dict[int, object] = {}  # as arrays of the backend, by their rows
         if not self.members.size:
             raise UserError("train.kinship: these symbols have no parts in common; set it to 0")
 
@@ -40,7 +41,11 @@ class Kinship:
 
     def _shared(self, gradient):
         rows = gradient.reshape((gradient.shape[0], -1))
-        behind = gradient.shape[0] - len(self.members)
-        members = ops.array(np.pad(self.members, ((0, behind), (0, 0))))
+        members = self._padded(gradient.shape[0])
         shared = rows + self.strength * (members @ (members.permute(1, 0) @ rows))
         return shared.reshape(gradient.shape)
+
+    def _padded(self, rows: int):
+        if rows not in self._members:
+            self._members[rows] = ops.array(np.pad(self.members, ((0, rows - len(self.members)), (0, 0))))
+        return self._members[rows]

@@ -15,6 +15,13 @@ from data_tools.words.recipe import Recipe
 FAINT = 16.0  # standard deviation of a picture's levels
 
 
+def deviation(picture: np.ndarray) -> float:
+    """Standard deviation of the levels, by every sixth pixel."""
+    some = picture[::2, ::3].ravel()
+    some = some - some.sum() / some.size
+    return math.sqrt(float((some * some).sum()) / some.size)
+
+
 def light(picture: np.ndarray, random: Random) -> np.ndarray:
     """Uneven light: a slope across the picture, and now and then a highlight or a hard shadow's edge."""
     height, width = picture.shape
@@ -31,11 +38,23 @@ def light(picture: np.ndarray, random: Random) -> np.ndarray:
     return picture * (1 + edge * random.uniform(0.1, 0.35))
 
 
+def glare(picture: np.ndarray, random: Random) -> np.ndarray:
+    """A reflection, white in its middle, that outshines a part of the word: gloss, glass, a flash."""
+    height, width = picture.shape
+    across, down = random.uniform(0, width), random.uniform(0, height)
+    broad, high = height * random.uniform(0.2, 0.7), height * random.uniform(0.2, 1.2)
+    x = np.arange(width, dtype=np.float32) - across
+    y = np.arange(height, dtype=np.float32)[:, None] - down
+    x = x - y * random.gauss(0, 0.5)
+    spot = np.exp(-((x * (1 / broad)) ** 2) - (y * (1 / high)) ** 2)
+    return picture + spot * random.uniform(130, 300)
+
+
 def noise(picture: np.ndarray, random: Random) -> np.ndarray:
     """A sensor's noise: grains of one pixel or a little larger, weaker than the letters' own contrast."""
     height, width = picture.shape[:2]
     generator = np.random.Generator(np.random.SFC64(random.getrandbits(63)))
-    amount = min(abs(random.gauss(0, 9)) + 1, 0.45 * float(picture[::2, ::3].std()))
+    amount = min(abs(random.gauss(0, 9)) + 1, 0.45 * deviation(picture))
     if random.random() < 0.6:
         return picture + generator.standard_normal(picture.shape, np.float32) * amount
     coarse = (height // 2 + 1, width // 2 + 1, *picture.shape[2:])
@@ -51,6 +70,11 @@ def blur(image: Image.Image, random: Random, most: float) -> Image.Image:
     if kind < 0.75:
         return image.filter(ImageFilter.BoxBlur(radius))
     return _motion(image, random.uniform(0, math.pi), 1 + radius * 2.2)
+
+
+def sharpened(image: Image.Image, random: Random) -> Image.Image:
+    """Edges made steeper, with a halo beside them: in-camera sharpening, or a large photograph made small."""
+    return image.filter(ImageFilter.UnsharpMask(random.uniform(0.6, 1.6), int(random.uniform(50, 220)), 0))
 
 
 def _motion(image: Image.Image, angle: float, length: float) -> Image.Image:
@@ -95,12 +119,17 @@ def camera(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
     strength = recipe.strength
     if random.random() < recipe.light * strength:
         picture = light(picture, random)
+    if random.random() < recipe.glare * strength:
+        picture = glare(picture, random)
     image = scaled(picture, random, recipe)
-    faint = float(picture[::2, ::3].std()) < FAINT  # what is hardly seen must not be lost altogether
-    blurred = random.random() < recipe.blur * strength
+    blurred, fewer = random.random() < recipe.blur * strength, random.random()
+    fewer = fewer < recipe.low_resolution * strength * (0.3 if blurred else 1)
+    faint = (blurred or fewer) and deviation(picture) < FAINT  # what is hardly seen must not be lost altogether
     if blurred:
         image = blur(image, random, image.height / 32 * (0.9 if faint else 1.7))
-    if not faint and random.random() < recipe.low_resolution * strength * (0.3 if blurred else 1):
+    elif random.random() < recipe.sharpen * strength:
+        image = sharpened(image, random)
+    if fewer and not faint:
         image = lower_resolution(image, random)
     if random.random() < recipe.noise * strength:
         image = grey(noise(np.asarray(image, np.float32), random))
@@ -110,6 +139,8 @@ def camera(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
 def screen(picture: np.ndarray, random: Random, recipe: Recipe) -> Image.Image:
     """A picture (h, w) in 0-255 as a web page or a scan shows it: scaled, enlarged from few pixels, or compressed."""
     image = scaled(picture, random, recipe)
+    if random.random() < recipe.sharpen * recipe.strength:
+        image = sharpened(image, random)
     if random.random() < recipe.low_resolution * 0.5 * recipe.strength:
         image = lower_resolution(image, random)
     return compress(image, random) if random.random() < recipe.jpeg * recipe.strength else image

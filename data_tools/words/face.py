@@ -23,12 +23,27 @@ def paint(mask: np.ndarray, random: Random, recipe: Recipe, textures: Textures |
     fore, back = levels(random, recipe)
     contrast = abs(fore - back)
     picture = ground(width, height, back, contrast, random, recipe, textures)
+    if random.random() < recipe.split * recipe.strength:
+        split(picture, random, contrast)
     if random.random() < recipe.clutter * recipe.strength:
         clutter(picture, random, contrast)
+    picture = _lettered(picture, mask, (fore, back), random, recipe, textures)
+    if textures and random.random() < recipe.occlusion * recipe.strength:
+        occlude(picture, random, contrast)
+    return picture
+
+
+def _lettered(picture, mask, levels, random, recipe, textures) -> np.ndarray:
+    """`picture` with the letters on it: what is done to their shape, what lies under them, their face."""
+    (fore, back), contrast = levels, abs(levels[0] - levels[1])
     if random.random() < recipe.weight * recipe.strength:
         mask = reweighted(mask, random)
     if random.random() < recipe.dots * recipe.strength:
         mask = dotted(mask, random)
+    if textures and random.random() < recipe.worn * recipe.strength:
+        mask = worn(mask, random, textures)
+    if random.random() < recipe.engraved * recipe.strength:
+        return engraved(picture, mask, contrast, random)
     for style, chance in (("shadow", recipe.shadow), ("extrusion", recipe.extrusion), ("border", recipe.border)):
         if random.random() < chance * recipe.strength:
             _UNDER[style](picture, mask, fore, back, random)
@@ -45,8 +60,10 @@ def _fill(picture, mask, fore, contrast, random, recipe, textures) -> np.ndarray
         if textures and random.random() < 0.5:
             level = fore + textures.draw(random, width, height) * contrast * random.uniform(0.05, 0.28)
         else:
-            slope = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * random.choice((-1, 1))
-            level = fore + slope * contrast * random.uniform(0.1, 0.4)
+            slope = np.arange(-1, 1, 2 / height, np.float32)[:height, None] * random.choice((-1, 1))
+            if random.random() < 0.25:  # polished metal: sky above the horizon, earth below it
+                slope = np.where(slope < random.uniform(-0.4, 0.4), slope + 0.8, slope - 0.8)
+            level = fore + slope * contrast * random.uniform(0.1, 0.45)
     if random.random() < recipe.two_tone * recipe.strength:
         level = level + two_tone(mask.shape[1], random) * contrast * 0.5
     picture += (level - picture) * alpha
@@ -78,6 +95,35 @@ def ground(width, height, back, contrast, random: Random, recipe: Recipe, textur
     amount = contrast * (random.uniform(0.15, 0.42) if strong else random.uniform(0.02, 0.16))
     picture += textures.draw(random, width, height) * amount
     return picture
+
+
+def split(picture: np.ndarray, random: Random, contrast: float) -> None:
+    """Another level on one side of a line behind the letters, upright or level: a wall's edge, a stripe, a window."""
+    height, width = picture.shape
+    step = contrast * random.uniform(0.15, 0.6) * random.choice((-1, 1))
+    if random.random() < 0.5:
+        picture[round(height * random.uniform(0.15, 0.85)) :] += step
+    else:
+        start = random.uniform(0.0, 0.9)
+        end = 1.0 if random.random() < 0.5 else start + random.uniform(0.05, 0.4)
+        picture[:, round(width * start) : round(width * end)] += step
+
+
+def occlude(picture: np.ndarray, random: Random, contrast: float) -> None:
+    """A pole, the bars of a fence or a branch before the letters, none so broad as to hide one of them altogether."""
+    height, width = picture.shape
+    level = float(np.clip(picture[0, 0] + random.uniform(-1.2, 1.2) * max(contrast, 60), 0, 255))
+    lean = random.gauss(0, 0.08) if random.random() < 0.7 else random.gauss(0, 1)
+    across = np.arange(width, dtype=np.float32) - np.arange(height, dtype=np.float32)[:, None] * lean
+    at = random.uniform(0, width)
+    if random.random() < 0.35:  # a fence
+        pitch, broad = CAPITAL_HEIGHT * random.uniform(0.5, 1.6), CAPITAL_HEIGHT * random.uniform(0.04, 0.13)
+        away = np.abs((across - at) % pitch - pitch / 2)
+    else:
+        broad = CAPITAL_HEIGHT * random.uniform(0.05, 0.35)
+        away = np.abs(across - at)
+    cover = np.clip(broad / 2 + 0.5 - away, 0, 1)
+    picture += (level - picture) * cover * random.uniform(0.6, 1)
 
 
 def clutter(picture: np.ndarray, random: Random, contrast: float) -> None:
@@ -128,6 +174,20 @@ def reweighted(mask: np.ndarray, random: Random) -> np.ndarray:
     return table[mask]
 
 
+def worn(mask: np.ndarray, random: Random, textures: Textures) -> np.ndarray:
+    """Letters with paint lost where a texture is high: worn road markings, peeling boards, scuffed prints."""
+    height, width = mask.shape
+    lost = textures.draw(random, width, height) - random.uniform(0.3, 1.2)
+    return (mask * (1 - np.clip(lost * random.uniform(1, 4), 0, random.uniform(0.4, 1)))).astype(np.uint8)
+
+
+def engraved(picture: np.ndarray, mask: np.ndarray, contrast: float, random: Random) -> np.ndarray:
+    """Letters of nearly the ground's level, cut into it or raised: one side lit and the other in the shade."""
+    picture += mask.astype(np.float32) * (contrast * random.uniform(-0.15, 0.15) / 255)
+    picture += relief(mask, random) * (max(contrast, 70) * random.uniform(0.8, 1.8))
+    return picture
+
+
 def dotted(mask: np.ndarray, random: Random) -> np.ndarray:
     """Letters of dots: lamps, dot-matrix printers, perforation."""
     pitch = random.choice((3, 3, 4, 5))
@@ -136,7 +196,7 @@ def dotted(mask: np.ndarray, random: Random) -> np.ndarray:
     dot = np.clip(radius + 0.5 - np.hypot(at[:, None], at[None, :]), 0, 1)
     height, width = mask.shape
     cells = Image.fromarray(mask).resize((max(1, width // pitch), max(1, height // pitch)), Image.Resampling.BOX)
-    lit = (np.asarray(cells) > 90).astype(np.float32)
+    lit = (np.asarray(cells) > 64).astype(np.float32)
     out = np.zeros((height, width), np.uint8)
     dots = np.kron(lit, dot) * 255
     rows, columns = min(height, dots.shape[0]), min(width, dots.shape[1])
@@ -191,11 +251,13 @@ def _shadow(picture, mask, fore, back, random: Random) -> None:
 
 
 def _extrusion(picture, mask, fore, back, random: Random) -> None:
-    depth, angle = random.uniform(2, 6), random.uniform(0, 2 * math.pi)
+    depth, angle = random.choice((random.uniform(2, 6), random.uniform(2, 9))), random.uniform(0, 2 * math.pi)
     solid = mask
     for step in range(1, round(depth) + 1):
         solid = np.maximum(solid, shifted(mask, round(step * math.cos(angle)), round(step * math.sin(angle))))
     level = fore + (back - fore) * random.uniform(0.35, 1.3)
+    if random.random() < 0.25:  # boxes of letters on a front: their sides in the shade whatever the wall's level
+        level = random.uniform(0, 70)
     if abs(level - fore) < 40:
         level = fore - math.copysign(40, fore - 128)
     _blend(picture, solid, float(np.clip(level, 0, 255)))

@@ -24,7 +24,7 @@ from data_tools.errors import UserError
 logger = logging.getLogger(__name__)
 
 CAPITAL_HEIGHT = 26  # pixels at which glyphs are drawn and kept
-WEIGHTS = {"staple": 5, "plain": 2, "display": 1.5, "hand": 1.5}  # how often a family of this kind is drawn
+WEIGHTS = {"staple": 5, "plain": 2, "display": 2, "hand": 2}  # how often a family of this kind is drawn
 _USUAL_SIZE = 37  # at which the capitals of most fonts have that height
 SUFFIXES = (".ttf", ".otf", ".ttc", ".woff", ".woff2")
 _SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")

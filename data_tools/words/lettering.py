@@ -46,16 +46,25 @@ def set_line(font: Font, text: str, random: Random, recipe: Recipe) -> Line:
 
 def _set_letters(font: Font, text: str, random: Random, tracking: float, jitter: float, larger: bool) -> Line:
     pen, placed, small = 0.0, [], random.uniform(0.62, 0.85)
+    full, raised = _full_size(len(text), small, random) if larger else (range(0), 0.0)
     for position, character in enumerate(text):
         glyph = font.glyph(character)
         mask, left, top, advance = glyph.mask, glyph.left, glyph.top, glyph.advance
-        if larger and position and mask.size:
+        if larger and position not in full and mask.size:
             mask, left, top, advance = _shrunk(mask, left, top, advance, small)
+            top -= raised
         shift = random.gauss(0, jitter) if jitter else 0.0
         if mask.size:
             placed.append((mask, round(pen + left), round(top + shift)))
         pen += max(advance + tracking, 0.35 * advance)
     return _paste(placed)
+
+
+def _full_size(count: int, small: float, random: Random) -> tuple[tuple[int, ...], float]:
+    """Which of `count` capitals keep their size before small ones, and by how many pixels the small ones are raised."""
+    full = (0, count - 1) if random.random() < 0.15 else (0,)
+    hanging = random.choice((0.0, 0.0, 0.0, 0.5, 1.0))  # the large letter's foot below the others', as in old signs
+    return full, CAPITAL_HEIGHT * (1 - small) * hanging
 
 
 def _shrunk(mask: np.ndarray, left: float, top: float, advance: float, by: float):
@@ -119,8 +128,7 @@ class Pose:
         angle = math.radians(random.gauss(0, recipe.rotation)) * scale * strength
         corners = (0.0,) * 8
         if random.random() < recipe.perspective * strength:
-            spread = random.uniform(0.03, 0.22)
-            corners = tuple(random.uniform(-spread, spread) for _ in range(8))
+            corners = _receding(random) if random.random() < 0.25 else _displaced(random)
         arc = wave = 0.0
         if random.random() < recipe.curve * strength:
             if random.random() < 0.65:
@@ -199,11 +207,25 @@ class Pose:
 
     def _mesh(self, back: Matrix, low: tuple[float, float], size: tuple[int, int], width: float, height: float):
         """Pillow's mesh: upright strips of the picture with the four corners each has on the flat line."""
-        edges = np.linspace(0, size[0], min(11, size[0]) + 1).round()
+        strips = min(11, size[0])
+        edges = (np.arange(strips + 1) * (size[0] / strips)).round()
         ends = [np.stack([edges, np.full(len(edges), y)], axis=1) + low for y in (0.0, float(size[1]))]
         top, bottom = (self._bend_back(_apply(back, end), width, height) for end in ends)
         quads = np.concatenate([top[:-1], bottom[:-1], bottom[1:], top[1:]], axis=1).tolist()
         return [((int(a), 0, int(b), size[1]), quad) for a, b, quad in zip(edges[:-1], edges[1:], quads)]
+
+
+def _displaced(random: Random) -> tuple[float, ...]:
+    """Each corner moved a little on its own."""
+    spread = random.uniform(0.03, 0.22)
+    return tuple(random.uniform(-spread, spread) for _ in range(8))
+
+
+def _receding(random: Random) -> tuple[float, ...]:
+    """One end of the word further off, as on a front seen from along the street, so less high."""
+    top, foot = random.uniform(0.05, 0.35), random.uniform(-0.1, 0.2)
+    ends = (0.0, top, 0.0, -foot)  # of the upper and the lower corner of that end
+    return (0.0, 0.0, *ends, 0.0, 0.0) if random.random() < 0.5 else (*ends[:2], 0.0, 0.0, 0.0, 0.0, *ends[2:])
 
 
 _SEVENTHS = np.array([[n / 6, side] for side in (0, 1) for n in range(7)])
@@ -240,6 +262,9 @@ def _from_rectangle(width: float, height: float, target: list[tuple[float, float
     )
 
 
+_CLIPPED = (0, 0, 1, 2, 2, 3)  # the side that is cut: an end of the word twice as often as its top or foot
+
+
 def crop_box(word: Image.Image, random: Random, recipe: Recipe) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of the picture around the ink of `word`: tight, loose, off centre or clipped."""
     left, top, right, bottom = word.getbbox() or (0, 0, *word.size)
@@ -251,7 +276,7 @@ def crop_box(word: Image.Image, random: Random, recipe: Recipe) -> tuple[int, in
     else:
         margins = [random.uniform(0.0, 0.55) for _ in range(4)]
     if random.random() < recipe.crop_clipped * recipe.strength:
-        margins[int(random.random() * 4)] = -random.uniform(0.02, 0.12)
+        margins[random.choice(_CLIPPED)] = -random.uniform(0.02, 0.15)
     box = [left - margins[0] * unit, top - margins[1] * unit, right + margins[2] * unit, bottom + margins[3] * unit]
     left, top, right, bottom = map(round, box)
     return left, top, max(right, left + 4), max(bottom, top + 6)

@@ -22,9 +22,7 @@ class Recipe:
     words: str | None = None  # a word list or a Hunspell .dic (its .aff beside it); None: the list that ships
     characters: str = PRINTABLE + QUOTES  # words with others are left out; "" allows whatever the fonts have
     words_per_line: int = 1  # up to this many words, a space between them
-    sign_share: float = (
-        0.30  # names, shops, brands: the vocabulary of signs that ships; none of it beside a list of yours
-    )
+    sign_share: float = 0.36  # names, shops, brands: the vocabulary of signs that ships; none beside a list of yours
     digits_share: float = 0.09
     mixed_share: float = 0.08  # road numbers, opening hours, prices, ordinals, addresses of the web
     random_share: float = 0.03  # letters at random, so that no word list is learnt by heart
@@ -34,9 +32,9 @@ class Recipe:
     capital_share: float = 0.28
     lower_share: float = 0.19  # what is left keeps the case of the list
     # how it is written
-    shaped: float = 0.4  # chance of kerning, ligatures and joins as the font has them (always outside of Latin)
+    shaped: float = 0.3  # chance of kerning, ligatures and joins as the font has them (always outside of Latin)
     tracking: float = 0.35  # chance of letters set wider or tighter than the font says
-    first_larger: float = 0.07  # chance of a larger first letter before small capitals
+    first_larger: float = 0.14  # chance that a word of capitals has a larger first letter, at times a larger last one
     jitter: float = 0.05  # chance of letters off the line, as on hand-made signs
     width: float = 0.6  # standard deviation of the logarithm of the stretch, in thirds
     slant: float = 0.15  # chance of a sheared face
@@ -48,25 +46,31 @@ class Recipe:
     relief: float = 0.10
     extrusion: float = 0.13
     dots: float = 0.015
-    two_tone: float = 0.04  # chance of letters that change their level within the word
+    two_tone: float = 0.06  # chance of letters that change their level within the word
     rules: float = 0.07  # chance of a line under the word, or lines above and below
-    letter_texture: float = 0.20
+    letter_texture: float = 0.22  # a texture, a slope of levels, or the horizon of polished metal in the letters
+    engraved: float = 0.04  # chance of cut or raised letters of the ground's own level: only their edges are seen
+    worn: float = 0.03  # chance of paint lost in patches
     low_contrast: float = 0.15
     # the picture around it
     graphic: float = 0.25  # share drawn, not photographed: a plain ground, no lens, no light, no sensor
     backgrounds: str | None = None  # a folder of photographs without text; None: procedural textures
     plain: float = 0.30  # chance of a plain ground
+    split: float = 0.06  # chance that the ground changes its level behind the word, as at the edge of a wall
+    occlusion: float = 0.04  # chance of a pole, a fence or a branch before the word
     neighbours: float = 0.30
     clutter: float = 0.15
-    crop_tight: float = 0.45
-    crop_clipped: float = 0.15
+    crop_tight: float = 0.42
+    crop_clipped: float = 0.18
     # geometry
     rotation: float = 3.0
     perspective: float = 0.35
     curve: float = 0.16
     # the camera
     light: float = 0.38
+    glare: float = 0.035  # chance of a reflection that outshines a part of the word
     blur: float = 0.45
+    sharpen: float = 0.20  # chance of edges sharpened, with a halo, as cameras and downsized photographs have them
     noise: float = 0.22
     jpeg: float = 0.32
     low_resolution: float = 0.25

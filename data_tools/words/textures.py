@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from pathlib import Path
 from random import Random
 
@@ -37,9 +38,10 @@ class Textures:
         x, y = int(random.random() * (SIZE - across)), int(random.random() * (SIZE - down))
         piece = image.resize((width, height), Image.Resampling.BILINEAR, box=(x, y, x + across, y + down))
         values = np.asarray(piece, np.float32)
-        some = values[::2, ::2]
-        values -= some.mean()
-        values *= 1 / max(float(some.std()), 12.0)
+        some = values[::2, ::2].ravel()
+        mean = float(some.sum()) / some.size
+        values -= mean
+        values *= 1 / max(math.sqrt(max(float((some * some).sum()) / some.size - mean * mean, 0.0)), 12.0)
         return values
 
     def _pick(self, random: Random) -> Image.Image:

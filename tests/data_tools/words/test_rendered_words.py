@@ -3,6 +3,7 @@
 import pickle
 import string
 from dataclasses import asdict
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 from data_tools.errors import UserError
 from data_tools.sample import CorruptSample
 from data_tools.words import Recipe, RenderedWords
+from data_tools.words.fonts import bundled_folder, font_index
+from data_tools.words.lettering import set_line
 
 BUNDLED = Recipe(system_fonts=False)
 
@@ -114,6 +117,12 @@ def test_numbers_outside_are_refused(size, index):
     [
         {"blur": -0.1},
         {"blur": "much"},
+        {"engraved": -0.2},
+        {"glare": "bright"},
+        {"occlusion": None},
+        {"sharpen": 31},
+        {"split": -1},
+        {"worn": "badly"},
         {"words_per_line": 0},
         {"height": (40, 20)},
         {"height": ("a", 2)},
@@ -138,6 +147,49 @@ def test_recipes_come_from_files_strictly(tmp_path):
     path.write_text("[1, 2")
     with pytest.raises(UserError, match="cannot be read"):
         Recipe.from_file(str(path))
+
+
+def test_letters_engraved_or_before_a_split_ground_are_still_seen(effect_of):
+    for effect in ("engraved", "split"):
+        pictures = [np.asarray(picture, np.float32) for picture in effect_of(effect)]
+        assert np.median([picture.std() for picture in pictures]) > 8, f"{effect}: nothing would be left to read"
+
+
+@pytest.mark.parametrize("effect", ["engraved", "worn", "split", "occlusion", "glare", "sharpen"])
+def test_an_effect_changes_the_picture_and_not_its_size(effect, effect_of):
+    without, drawn = effect_of(None), effect_of(effect)
+    assert [one.size for one in without] == [one.size for one in drawn], "the label would no longer fit the crop"
+    changed = sum(one.tobytes() != other.tobytes() for one, other in zip(without, drawn))
+    assert changed >= 25, f"{effect} at 1 leaves {30 - changed} of 30 pictures as they were"
+
+
+def test_large_ends_of_a_word_stand_over_its_small_capitals():
+    recipe = BUNDLED.with_(first_larger=1.0, tracking=0.0, shaped=0.0, jitter=0.0)
+    font = font_index((), False).open(str(bundled_folder() / "DejaVuSans.ttf"))
+    masks = [set_line(font, "HHHH", Random(n), recipe).mask for n in range(40)]
+    heights = [(mask[:, :8].max(1) > 0).sum() for mask in masks], [(mask[:, -8:].max(1) > 0).sum() for mask in masks]
+    assert min(heights[0]) > 20, "the first letter keeps its size"
+    assert {bool(height > 23) for height in heights[1]} == {True, False}, "the last one keeps it now and then"
+
+
+@pytest.fixture
+def effect_of():
+    """Thirty pictures of the same words with one effect of the picture at 1 and no other."""
+    off = dict.fromkeys(_OF_THE_PICTURE, 0.0)
+
+    def draw(effect: str | None) -> list[Image.Image]:
+        recipe = BUNDLED.with_(**{**off, **({effect: 1.0} if effect else {})}, plain=1.0, light=0.0, height=(24, 24))
+        reader = RenderedWords(9, 30, recipe)
+        return [reader[i].image for i in range(30)]
+
+    return draw
+
+
+_OF_THE_PICTURE = (
+    *("graphic", "low_contrast", "border", "shadow", "outline", "relief", "extrusion", "dots", "two_tone", "weight"),
+    *("letter_texture", "clutter", "blur", "noise", "jpeg", "low_resolution", "crop_clipped", "neighbours", "rules"),
+    *("engraved", "worn", "split", "occlusion", "glare", "sharpen"),
+)
 
 
 @pytest.mark.parametrize("effect", [name for name, value in asdict(Recipe()).items() if isinstance(value, float)])
