@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from data_tools.errors import UserError
 from data_tools.images import to_channels
-from data_tools.scores.engraving import FRAME_ABOVE, FRAME_BELOW
-from data_tools.scores.levelling import levelled, paper_share
+from data_tools.scores.framing import Staff
+from data_tools.scores.framing import frame as frame
+from data_tools.scores.levelling import paper_share
 from omr.tracing import fitted, trace
 
 _LARGEST = 2400
@@ -27,17 +28,6 @@ _LEAST_SPACE = 4
 
 class NoStaff(UserError):
     """No staff was found; the message is one line."""
-
-
-@dataclass(frozen=True)
-class Staff:
-    """A staff in a picture: the lowest line at `y` + `slope`·x, lines `space` pixels apart, from `left` to `right`."""
-
-    y: float
-    slope: float
-    space: float
-    left: float
-    right: float
 
 
 @dataclass(frozen=True)
@@ -265,34 +255,6 @@ def _along(mask: np.ndarray, y: float, slope: float, reach: float) -> np.ndarray
         inside = (row >= 0) & (row < height)
         hit[inside] |= mask[row[inside], x[inside]]
     return hit
-
-
-def frame(image: Image.Image, staff: Staff, staff_space: float, margin: float = 0.6) -> Image.Image:
-    """The staff level, lines `staff_space` pixels apart, where `engraving`'s frame "staff" has it (mode L).
-
-    Paper is white and ink black, whatever the light was. `margin` staff spaces are kept left and right of the lines;
-    what lies outside the picture is paper.
-    """
-    grey = levelled(to_channels(image, 1))
-    left, right = staff.left - margin * staff.space, staff.right + margin * staff.space
-    zoom = staff_space / staff.space
-    width = max(1, round((right - left) * zoom))
-    height = round((FRAME_BELOW + FRAME_ABOVE) * staff_space)
-    if zoom < 0.7:  # shrink first, so that fine lines survive
-        size = (max(1, round(grey.width * zoom)), max(1, round(grey.height * zoom)))
-        factors = (size[0] / grey.width, size[1] / grey.height)
-        grey = grey.resize(size, Image.Resampling.BOX)
-    else:
-        factors = (1.0, 1.0)
-    # A point (u, v) of the frame comes from x = left + u/zoom, y = lowest line there + (v - its place)/zoom.
-    step_x, step_y = factors[0] / zoom, factors[1] / zoom
-    top = staff.y + staff.slope * left - FRAME_ABOVE * staff.space
-    lean = staff.slope * step_y
-    matrix = (step_x, -staff.slope * step_x, left * factors[0], lean, step_y, top * factors[1])
-    edge = 8
-    grey = ImageOps.expand(grey, edge, 255)
-    moved = (*matrix[:2], matrix[2] + edge, *matrix[3:5], matrix[5] + edge)
-    return grey.transform((width, height), Image.Transform.AFFINE, moved, Image.Resampling.BILINEAR, fillcolor=255)
 
 
 def crop_to_ink(framed: Image.Image) -> Image.Image:

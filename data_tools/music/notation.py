@@ -182,9 +182,9 @@ def with_accidentals(events: Iterable[Event]) -> list[Event]:
     """The events with accidentals drawn where the reader needs them: for music known by sound (semantic) alone."""
     memory, result = Accidentals(), []
     for event in events:
-        if isinstance(event, Note) and not event.accidental:
-            needed = event.alter != memory.expected(event.step, event.octave, event.grace)
-            event = replace(event, accidental=ACCIDENTALS[event.alter] if needed else "")
+        plain = isinstance(event, Note) and not event.accidental
+        if plain and event.alter != memory.expected(event.step, event.octave, event.grace):
+            event = replace(event, accidental=ACCIDENTALS[event.alter])
         memory.follow(event)
         result.append(event)
     return result

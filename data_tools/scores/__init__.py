@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -15,12 +16,17 @@ from data_tools.music import agnostic, mei, semantic, vocabulary
 from data_tools.music.notation import Event, MusicError
 from data_tools.sample import CorruptSample, Sample
 from data_tools.scores import pae
-from data_tools.scores.camera import photograph
-from data_tools.scores.engraving import PRIMUS, STAFF_SPACE, Style, engrave, varied_style
+from data_tools.scores.camera import CameraRecipe, followed, photograph
+from data_tools.scores.engraving import PRIMUS, STAFF_SPACE, Style, engrave, engraved, varied_style
+from data_tools.scores.framing import Staff, frame, placed
 from data_tools.scores.grammar import compose
-from data_tools.scores.levelling import levelled
+from data_tools.scores.levelling import blackened
 
 LOOKS, FRAMES = ("primus", "varied"), ("ink", "staff")
+_LARGER = 12 / 7
+"""So many times as large a picture is drawn that is framed afterwards; those in PrIMuS's look have its own size."""
+_FRAMED = CameraRecipe(cells=4)
+"""The camera of pictures that are framed afterwards: bent by a coarser grid, which is faster."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,9 @@ class Recipe:
     of pictures that go through the camera's distortions; `any_symbol` keeps music whose symbols are beyond PrIMuS's
     vocabularies;
     over the first `ease_in` composed incipits length and camera grow from little to all: a fresh model's easier start;
-    `even` composes rare clefs, keys, meters, accidentals and rests more often, from 0 (as the catalogue has them) to 1.
+    `even` composes rare clefs, keys, meters, accidentals and rests more often, from 0 (as the catalogue has them) to 1;
+    `found` is the share of clean pictures of the frame "staff" that are drawn larger and then framed, where a finder
+    might say that the staff is, as a reader gets them, and not drawn in their place at once; all photographs are.
     """
 
     look: str = "primus"
@@ -43,6 +51,7 @@ class Recipe:
     any_symbol: bool = False
     ease_in: int = 0
     even: float = 0.0
+    found: float = 0.6
 
     def __post_init__(self) -> None:
         _one_of("look", self.look, LOOKS)
@@ -56,6 +65,8 @@ class Recipe:
             raise UserError(f"ease_in is {self.ease_in}; it is a number of incipits, 0 or more")
         if not 0 <= self.even <= 1:
             raise UserError(f"even is {self.even}; it is a share from 0 to 1")
+        if not 0 <= self.found <= 1:
+            raise UserError(f"found is {self.found}; it is a share from 0 to 1")
 
     def grown(self, index: int) -> float:
         """How far the easier start is over at sample `index`: 1 behind it."""
@@ -76,6 +87,15 @@ class Score:
     semantic: list[str]
     agnostic: list[str]
     mei: str
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """What cannot be engraved becomes a CorruptSample of that name."""
+    try:
+        yield
+    except MusicError as error:
+        raise CorruptSample(key, str(error)) from error
 
 
 def score_of(key: str, events: list[Event]) -> Score:
@@ -102,11 +122,14 @@ class _Scores:
 
     def __getitem__(self, index: int) -> Sample:
         score = self.score(index)
-        image = self.picture(score, index)
-        if np.random.default_rng((self.seed, index, 1)).random() < self.recipe.camera * self.recipe.grown(index):
-            image = self.photograph(image, index)
-        if self.recipe.frame == "staff":
-            image = levelled(image)
+        camera, found = np.random.default_rng((self.seed, index, 1)).random(2)
+        camera = camera < self.recipe.camera * self.recipe.grown(index)
+        if self.recipe.frame == "staff" and (camera or found < self.recipe.found):
+            image = self._found(score, index, bool(camera))
+        else:
+            image = self.picture(score, index)
+            image = self.photograph(image, index) if camera else image
+            image = blackened(image) if self.recipe.frame == "staff" else image
         texts = {"semantic": " ".join(score.semantic), "agnostic": " ".join(score.agnostic)}
         return Sample(image, texts.pop(self.recipe.encoding), score.key, texts)
 
@@ -117,10 +140,23 @@ class _Scores:
             style = varied_style(Random(f"{self.seed}:{index}:style"), recipe.staff_space)
         else:
             style = Style(PRIMUS.options, recipe.staff_space, smooth=recipe.staff_space != STAFF_SPACE)
-        try:
+        with _named(score.key):
             return engrave(score.mei, style, recipe.frame)
-        except MusicError as error:
-            raise CorruptSample(score.key, str(error)) from error
+
+    def _found(self, score: Score, index: int, camera: bool) -> Image.Image:
+        """The staff of sample `index` in its frame, from a larger picture or the camera's one of it."""
+        space, rng = self.recipe.staff_space, np.random.default_rng((self.seed, index, 3))
+        style = PRIMUS
+        if self.recipe.look == "varied" and rng.random() < (0.75 if camera else 0.5):
+            style = varied_style(Random(f"{self.seed}:{index}:style"), space * _LARGER)
+        with _named(score.key):
+            image, lines = engraved(score.mei, style)
+        left, right = style.margin[0], image.width - style.margin[1]
+        if camera:
+            image, bent = followed(image, np.random.default_rng((self.seed, index, 2)), _FRAMED)
+            return frame(image, Staff.bent(bent, lines, left, right).nearly(rng), space)
+        staff = Staff(lines[1] - 0.5, 0.0, (lines[1] - lines[0]) / 4, left, right)
+        return placed(blackened(image), staff.nearly(rng, 0.4), space)
 
     def photograph(self, image: Image.Image, index: int) -> Image.Image:
         """The camera's picture of sample `index`."""

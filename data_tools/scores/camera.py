@@ -28,10 +28,26 @@ class CameraRecipe:
     blur: float = 0.011
     noise: float = 9.0  # grey levels
     quality: tuple[int, int] = (25, 90)  # JPEG
+    cells: int = 6  # from top to bottom, of the grid that bends a picture; squares of 16 pixels or more
 
 
-_CELLS = 6
-"""Cells from top to bottom of the grid that bends a picture; they are squares of 16 pixels or more."""
+@dataclass(frozen=True)
+class Bent:
+    """Where a grid of a bent picture's points, at columns `x` (A,) and rows `y` (D,), comes from: (D, A) each."""
+
+    x: np.ndarray
+    y: np.ndarray
+    source_x: np.ndarray
+    source_y: np.ndarray
+
+    def line(self, row: float) -> np.ndarray:
+        """(A,): the height in the bent picture, at each of the columns, of what was level at `row`."""
+        return np.array([np.interp(row, source, self.y) for source in self.source_y.T])
+
+    def columns(self, row: float, *columns: float) -> list[float]:
+        """Where those of the source's columns went, near the bent picture's `row`."""
+        middle = int(np.abs(self.y - row).argmin())
+        return [float(np.interp(column, self.source_x[middle], self.x)) for column in columns]
 
 
 def photograph(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe = CameraRecipe()) -> Image.Image:
@@ -39,24 +55,37 @@ def photograph(image: Image.Image, rng: np.random.Generator, recipe: CameraRecip
 
     Depends on `image`, the state of `rng` and `recipe` alone.
     """
+    return followed(image, rng, recipe)[0]
+
+
+def followed(
+    image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe = CameraRecipe()
+) -> tuple[Image.Image, Bent]:
+    """`photograph`, and where its points come from in `image`."""
     grey = image.convert("L")
     edge = round(recipe.margin * image.height)
-    bent = bend(ImageOps.expand(grey, edge, _paper(grey)) if edge else grey, rng, recipe)
-    blurred = _blur(bent, rng, recipe.blur * recipe.strength * image.height)
+    picture, grid = _bend(ImageOps.expand(grey, edge, _paper(grey)) if edge else grey, rng, recipe)
+    blurred = _blur(picture, rng, recipe.blur * recipe.strength * image.height)
     lit = light(blurred, rng, recipe)
-    return compress(lit, int(rng.integers(*recipe.quality, endpoint=True)))
+    photo = compress(lit, int(rng.integers(*recipe.quality, endpoint=True)))
+    return photo, Bent(grid.x, grid.y, grid.source_x - edge, grid.source_y - edge)
 
 
 def bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> Image.Image:
     """Rotation, shear, waves, swirl and perspective in one resampling; what comes from outside is paper."""
+    return _bend(image, rng, recipe)[0]
+
+
+def _bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> tuple[Image.Image, Bent]:
     width, height = image.size
-    cell, paper = max(16, height // _CELLS), _paper(image)
+    cell, paper = max(16, height // recipe.cells), _paper(image)
     across, down = max(2, width // cell + 2), max(2, height // cell + 2)
     x, y = np.meshgrid(np.linspace(0, width, across), np.linspace(0, height, down))  # (down, across)
     source_x, source_y = _displaced(x, y, width, height, rng, recipe)
     canvas = ImageOps.expand(image, cell, paper)
     mesh = _mesh(np.rint(x).astype(int), np.rint(y).astype(int), source_x + cell, source_y + cell)
-    return canvas.transform(image.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=paper)
+    bent = canvas.transform(image.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=paper)
+    return bent, Bent(x[0], y[:, 0], source_x, source_y)
 
 
 def _paper(image: Image.Image) -> int:

@@ -22,7 +22,7 @@ from data_tools.music.notation import MusicError
 UNITS = 180
 """Units of verovio's SVG between two staff lines."""
 _PHASES = {False: 10, True: 5}  # places between two pixels that glyphs are drawn at: crisp ones, smooth ones
-_KEPT = 4096  # so many drawn glyphs are kept: some 20 MB at 18 pixels between lines, 4 MB at 7
+_KEPT = 16384  # so many drawn glyphs are kept: a training draws 9,000 in three sizes; some 1 to 5 KB each
 _COARSE = 0.02  # pixels in a unit when a glyph's bounds are looked for
 _REACH = (-1500, -3000, 3500, 3000)  # no glyph lies outside, in its own units: left, top, right, bottom
 
@@ -215,9 +215,14 @@ class _Canvas:
             self._slanted(left, right, *sides)
 
     def _rectangle(self, left: float, right: float, top: float, bottom: float) -> None:
-        for first, last, here in _runs(left, right, self.smooth):
-            for start, stop, share in _runs(top, bottom, self.smooth):
-                self.paper[start:stop, first:last] *= self.paper.dtype.type(1 - here * share)
+        if not self.smooth:
+            first, last, start, stop = (max(0, math.ceil(edge - 0.5)) for edge in (left, right, top, bottom))
+            self.paper[start:stop, first:last] = 0
+            return
+        for first, last, here in _runs(left, right):
+            for start, stop, share in _runs(top, bottom):
+                if first < last and start < stop:
+                    self.paper[start:stop, first:last] *= np.float32(1 - here * share)
 
     def _slanted(self, left: float, right: float, a: float, b: float, c: float, d: float) -> None:
         """Heights (a, b) at the left, (c, d) at the right end."""
@@ -236,10 +241,8 @@ class _Canvas:
         self.paper[start:stop, first:last] *= (1 - cover).astype(self.paper.dtype)
 
 
-def _runs(low: float, high: float, smooth: bool) -> list[tuple[int, int, float]]:
+def _runs(low: float, high: float) -> list[tuple[int, int, float]]:
     """The pixels from `low` to `high`, as runs (first, last + 1, how much of each is covered); none is negative."""
-    if not smooth:
-        return [(max(0, math.ceil(low - 0.5)), max(0, math.ceil(high - 0.5)), 1.0)]
     first, last = math.floor(low), math.floor(high)
     if first == last:
         runs = [(first, first + 1, high - low)]

@@ -139,8 +139,16 @@ def engrave(text: str, style: Style = PRIMUS, frame: str = "ink", kind: str = "m
     `frame` "ink" crops to what is drawn, as PrIMuS; "staff" gives all pictures the same height and the staff the same
     place in it: FRAME_BELOW and FRAME_ABOVE staff spaces below and above the lowest line. Raises MusicError.
     """
+    return engraved(text, style, frame, kind)[0]
+
+
+def engraved(
+    text: str, style: Style = PRIMUS, frame: str = "ink", kind: str = "mei"
+) -> tuple[Image.Image, tuple[float, float]]:
+    """`engrave`, and the heights in pixels (from the picture's upper edge) of the staff's highest and lowest line."""
     drawn = drawing.read(to_svg(text, style, kind))
-    paper = drawing.draw(drawn, style.staff_space, style.smooth, *_rows(drawn, style.staff_space, frame))
+    first, height = _rows(drawn, style.staff_space, frame)
+    paper = drawing.draw(drawn, style.staff_space, style.smooth, first, height)
     if style.smooth:
         grey = (style.ink + 0.5 + (255 - style.ink) * paper).astype(np.uint8)
     else:
@@ -154,7 +162,8 @@ def engrave(text: str, style: Style = PRIMUS, frame: str = "ink", kind: str = "m
     inside = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     whole = np.full((inside.shape[0], left + inside.shape[1] + right), 255, np.uint8)
     whole[:, left : left + inside.shape[1]] = inside
-    return Image.fromarray(whole, "L")
+    zoom, top = style.staff_space / drawing.UNITS, first + float(rows[0])
+    return Image.fromarray(whole, "L"), (min(drawn.staff) * zoom - top, max(drawn.staff) * zoom - top)
 
 
 def _rows(drawn: drawing.Drawing, staff_space: float, frame: str) -> tuple[int, int]:

@@ -224,7 +224,9 @@ def _part(token: str, shift: int) -> Rest | None:
 def compose(rng: Random, length: float = 1.0, even: float = 0.0) -> list[Event]:
     """Events of one incipit; every symbol of both its encodings is in PrIMuS's vocabularies. `length` is the share of
     the usual number of symbols, from 0 (a measure) to 1; `even` makes rare clefs, keys and meters more frequent, from 0
-    (as in the catalogue) to 1 (each as often), and chromatic notes and multi-measure rests with them.
+    (as in the catalogue) to 1 (each as often), and with them what recognisers misread: chromatic notes, and those that
+    come again in their measure without an accidental or are tied, multi-measure rests of all numbers, grace notes,
+    ledger lines.
     """
     for _ in range(200):
         events = _Composer(rng, even).compose(length)
@@ -245,7 +247,8 @@ class _Composer:
         self.pace = rng.choices((0, 1, 2), (30, 45, 25))[0]
         self.free = rng.random() < 0.02  # no time signature at all
         vocal = self.clef.shape == "C"
-        self.centre = rng.gauss(4.4, 1.3)
+        self.centre = rng.gauss(4.4, 1.3 + 2 * even)
+        self.even = even
         self.span = rng.uniform(2.2, 3.6) if vocal else rng.uniform(2.6, 5.2)
         self.place = round(self.centre)
         self.beams = pick(rng, {"beat": 62, "none": 26 if vocal else 8, "some": 22 if vocal else 8})
@@ -253,9 +256,10 @@ class _Composer:
         self.chromatic = rng.choice((0, 0.01, 0.02, 0.05)) + 0.1 * even
         self.silent = 1 + 3 * even  # how many times as often as usual whole measures are silent
         self.long_rests = 0.3 + 0.5 * even
-        self.graces = 0.09 if rng.random() < 0.16 else 0.0
-        self.ties = 0.10 if rng.random() < 0.3 else 0.0
+        self.graces = 0.09 if rng.random() < 0.16 + 0.3 * even else 0.0
+        self.ties = 0.10 if rng.random() < 0.3 + 0.5 * even else 0.0
         self.minor = rng.random() < 0.33
+        self.altered: dict[str, int] = {}  # steps of this measure that are not as in the signature
         self.figure: list[int] = []
         self.bars: list[tuple[Rest, ...]] = []
 
@@ -284,12 +288,11 @@ class _Composer:
         full = Fraction(self.time.meter.count, self.time.meter.unit)
         if full == 1 and self.rng.random() < 0.3:
             return [Rest("whole", fermata=self.rng.random() < 0.02)]
-        short = self.rng.random() < 1 - self.long_rests
-        return [
-            MultiRest(
-                self.rng.choice((1, 1, 1, 2, 2, 3, 4)) if short else min(60, 1 + int(self.rng.expovariate(1 / 11)))
-            )
-        ]
+        if self.rng.random() < 1 - self.long_rests:
+            return [MultiRest(self.rng.choice((1, 1, 1, 2, 2, 3, 4)))]
+        if self.even and self.rng.random() < self.even:
+            return [MultiRest(self.rng.randint(5, 60))]
+        return [MultiRest(min(60, 1 + int(self.rng.expovariate(1 / 11))))]
 
     def _change(self) -> list[Event]:
         if self.rng.random() < 0.6:
@@ -342,6 +345,7 @@ class _Composer:
 
     def _melody(self, bar: Sequence[Rest]) -> list[Event]:
         events: list[Event] = []
+        self.altered.clear()
         starts, time = [], Fraction(0)
         for part in bar:
             if part.beam:
@@ -366,7 +370,15 @@ class _Composer:
         return self.place
 
     def _alter(self, step: str) -> int:
+        if self.even and step in self.altered and self.rng.random() < 1.5 * self.even:
+            return self.altered[step]
         usual = key_alter(self.fifths, step)
+        alter = self._chromatic(step, usual)
+        if alter != usual:
+            self.altered[step] = alter
+        return alter
+
+    def _chromatic(self, step: str, usual: int) -> int:
         if self.minor and step == STEP_OF_LEADING[self.fifths] and self.rng.random() < 0.7:
             return usual + 1
         if self.rng.random() < self.chromatic:
@@ -377,7 +389,7 @@ class _Composer:
     def _graces(self) -> list[Event]:
         if self.rng.random() >= self.graces:
             return []
-        values = pick(self.rng, _GRACES)
+        values = pick(self.rng, _GRACES, self.even)
         start = self.place + self.rng.choice((1, 1, 1, -1, 2))
         pitches = [pitch_at(self.clef, start - order) for order in range(len(values))]
         return [
@@ -434,7 +446,9 @@ class _Composer:
             between = events[here + 1 : there]
             if events[here].grace or events[there].grace or not all(isinstance(event, Barline) for event in between):
                 continue
-            if self.rng.random() < self.ties * (2.5 if between else 0.5):
+            altered = events[here].alter != key_alter(self.fifths, events[here].step)
+            often = 1 + 5 * self.even * altered  # a tie carries an accidental over the bar line
+            if self.rng.random() < self.ties * often * (2.5 if between else 0.5):
                 step, alter, octave = events[here].step, events[here].alter, events[here].octave
                 events[here] = replace(events[here], tied=True)
                 events[there] = replace(events[there], step=step, alter=alter, octave=octave)

@@ -17,8 +17,15 @@ def paper_share(grey: Image.Image) -> np.ndarray:
     return np.asarray(grey, np.float32) / np.maximum(np.asarray(paper, np.float32), 1.0)
 
 
+def blackened(grey: Image.Image) -> Image.Image:
+    """`levelled` for a picture on white paper, which needs not be looked for."""
+    counts = np.cumsum(grey.histogram())
+    ink = min(_FAINTEST, float(np.searchsorted(counts, 0.02 * counts[-1])) / 255)
+    return grey.point(((np.arange(256) / 255 - ink) / (1 - ink) * 255).clip(0, 255).astype(np.uint8).tolist())
+
+
 def levelled(grey: Image.Image) -> Image.Image:
     """A grey picture with white paper, whatever the light, and the darkest fiftieth of it black."""
     share = paper_share(grey)
-    ink = min(_FAINTEST, float(np.percentile(share, 2)))
+    ink = min(_FAINTEST, float(np.percentile(share[::2, ::2], 2)))
     return Image.fromarray(((share - ink) / (1 - ink) * 255).clip(0, 255).astype(np.uint8))

@@ -68,7 +68,7 @@ def test_any_size_comes_out_at_the_same_size(zoom):
 
 def test_frame_is_the_renderers_own():
     """What the model sees of a scan lies where it lay when the model learned."""
-    rendered = RenderedScores(11, 12, Recipe(frame="staff", staff_space=10.0))[0].image
+    rendered = RenderedScores(11, 12, Recipe(frame="staff", staff_space=10.0, found=0.0))[0].image
     image = SCORES[0].image
     framed = frame(image, find_staves(image)[0], 10.0, margin=0)
     width = min(framed.width, rendered.width)

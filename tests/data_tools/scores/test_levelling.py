@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from data_tools.scores import Recipe, RenderedScores
-from data_tools.scores.levelling import levelled
+from data_tools.scores.levelling import blackened, levelled
 from omr.staves import find_staves, frame
 
 
@@ -35,3 +35,10 @@ def test_a_framed_photo_does_not_show_where_the_photo_ended():
         framed = np.asarray(frame(photo, find_staves(photo)[0], 7.0), np.float32)
         assert np.median(framed) > 235 and np.median(framed[:, :3]) > 235
         assert framed.min() < 60
+
+
+def test_clean_pictures_need_no_search_for_their_paper():
+    """On white paper both ways give the same picture."""
+    image = RenderedScores(5, 1)[0].image
+    one, other = (np.asarray(way(image), np.int16) for way in (blackened, levelled))
+    assert np.abs(one - other).max() <= 1 and one.min() == 0 and one.max() == 255
