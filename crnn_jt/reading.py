@@ -97,13 +97,30 @@ class SequenceReader:
 
     def log_probs(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images float32 (N, C, H, W) of one width -> log-probabilities (T, N, K) and lengths (N,)."""
+        logits, lengths = self.logits(images)
+        return _log_softmax(logits), lengths
+
+    def logits(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images float32 (N, C, H, W) of one width -> logits (T, N, K) and lengths (N,)."""
+        from crnn_jt import backend
+
+        generator = self.recognizer.generator
+        sequence, lengths = self._sequence(images)
+        if self.network is not None and generator.aligned:
+            return sequence, lengths  # the head is frozen with the rest
+        with backend.no_grad():
+            return backend.ops.numpy(generator(backend.ops.array(sequence), lengths)), lengths
+
+    def _sequence(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the frozen network gives, else the refined sequence (T, N, D); and lengths (N,)."""
         from crnn_jt import backend
 
         widths = np.full(len(images), images.shape[3])
         if self.network is not None:
-            return _log_softmax(self.network.run(images)), self.recognizer.steps(widths)
+            return self.network.run(images), np.asarray(self.recognizer.steps(widths))
         with backend.no_grad():
-            return self.recognizer.log_probs(images, widths)
+            sequence, lengths = self.recognizer.sequence(backend.ops.array(images), widths)
+            return backend.ops.numpy(sequence), np.asarray(lengths)
 
     def readings(self, images: np.ndarray, widths: np.ndarray) -> list[ctc.Reading]:
         """Lexicon-free readings of a padded batch: float32 (N, C, H, W) and each image's own width (N,)."""
@@ -117,12 +134,10 @@ class SequenceReader:
     def score(self, images: np.ndarray, rows: np.ndarray, words: Sequence[str]) -> np.ndarray:
         """log p(words[m] | images[rows[m]]), (M,), for float32 (N, C, H, W) of one width; features come once."""
         from crnn_jt import backend
-        from crnn_jt.backend import ops
 
+        refined, lengths = self._sequence(images)
+        chunks = range(0, len(words), PAIRS)
         with backend.no_grad():
-            sequence, lengths = self.recognizer.sequence(ops.array(images), np.full(len(images), images.shape[3]))
-            refined, lengths = ops.numpy(sequence), np.asarray(lengths)
-            chunks = range(0, len(words), PAIRS)
             parts = [self._pairs(refined, lengths, rows[i : i + PAIRS], list(words[i : i + PAIRS])) for i in chunks]
         return np.concatenate(parts) if parts else np.zeros(0)
 
@@ -214,9 +229,7 @@ def _frozen(recognizer, weights: Weights):
 
     extractor, generator = recognizer.extractor, recognizer.generator
     try:
-        if not generator.aligned:
-            raise NotCovered(f"the generator {recognizer.spec.generator.name}")
-        (head,) = generator.layers()
+        head = generator.layers()[0] if generator.aligned else None
         plans = extractor.layers(), recognizer.refiner.layers(), head
         return freeze_parts(Parts(weights.spec.image.channels, *plans, extractor.sequence_axis), weights.arrays)
     except NotCovered as reason:

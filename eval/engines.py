@@ -48,9 +48,9 @@ def reader_of(job: dict, fast: bool):
 
 
 def _jittor(job: dict) -> Call:
-    """What `crnn_jt.load` gives: the frozen network, or the recogniser where the kernels do not cover all of it."""
+    """What `crnn_jt.load` gives: the frozen network, or the recogniser where the kernels do not cover it."""
     reader = reader_of(job, True)
-    return _eager(reader.recognizer) if reader.network is None else reader.network.run
+    return lambda images: reader.logits(images)[0]
 
 
 def _framework(job: dict) -> Call:

@@ -37,6 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "two_tone": 0.0,
         "letter_texture": 0.0,
     },
+    "no-harm": {"engraved": 0.0, "worn": 0.0, "split": 0.0, "occlusion": 0.0, "glare": 0.0, "sharpen": 0.0},
     "no-geometry": {"rotation": 0.0, "perspective": 0.0, "curve": 0.0},
     "no-textures": {"plain": 1.0, "letter_texture": 0.0},
     "no-surroundings": {"neighbours": 0.0, "clutter": 0.0, "rules": 0.0},
