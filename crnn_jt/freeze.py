@@ -26,20 +26,17 @@ class NotCovered(Exception):
 
 @dataclass(frozen=True)
 class Parts:
-    """What is frozen. Its keys in the state are `extractor.stack.…`, `refiner.stack.…`, `generator.head.…`.
-
-    Without a head the network ends with the refined sequence, for a decoder that goes on from there.
-    """
+    """What is frozen. Its keys in the state are `extractor.stack.…`, `refiner.stack.…`, `generator.head.…`."""
 
     in_channels: int
     extractor: Plan
     refiner: Plan
-    head: Linear | None
+    head: Linear
     sequence_axis: str = "columns"
 
 
 def freeze_parts(parts: Parts, state: State, library=None) -> Network:
-    """Network: images (N, C, H, W) of equal width -> logits (T, N, K), or without a head the sequence (T, N, D).
+    """Network: images (N, C, H, W) of equal width -> logits (T, N, K).
 
     Raises NotCovered for a layer that the kernels do not know and KeyError for missing weights.
     """
@@ -52,8 +49,7 @@ def freeze_parts(parts: Parts, state: State, library=None) -> Network:
     _Images(network, state).emit(parts.extractor, 0, "extractor.stack.")
     for position, layer in enumerate(parts.refiner):
         _emit_sequence(network, layer, state, f"refiner.stack.{position}.")
-    if parts.head is not None:
-        _emit_sequence(network, parts.head, state, "generator.head.")
+    _emit_sequence(network, parts.head, state, "generator.head.")
     return network
 
 
@@ -133,10 +129,22 @@ def _groups(plan: Plan) -> list[tuple[int, Plan]]:
     groups, position = [], 0
     while position < len(plan):
         size = _group_size(plan[position:])
+        group = plan[position : position + size]
         if not isinstance(plan[position], Dropout):
-            groups.append((position, plan[position : position + size]))
+            groups.append((position, group))
         position += size
+        if position < len(plan) and isinstance(group[0], Conv) and isinstance(plan[position], MaxPool):
+            down, along = _halves(plan[position])
+            if _fuses(group, down):
+                groups[-1:] = [(position - size, (*group, down)), (position, (along,))]
+                position += 1
     return groups
+
+
+def _halves(pool: MaxPool) -> tuple[MaxPool, MaxPool]:
+    """The same pooling in two steps: down the columns, which a convolution may do on the way, then along the rows."""
+    (height, width), (down, along), (top, side) = pool.kernel, pool.stride, pool.padding
+    return MaxPool((height, 1), (down, 1), (top, 0)), MaxPool((1, width), (1, along), (0, side))
 
 
 def _group_size(plan: Plan) -> int:

@@ -1,9 +1,10 @@
 // Convolutions for training, on images whose pixels hold their channels together (conv.h).
 //
 // Forward and the gradient at the input are the kernels that read, the latter with the weights turned round. The gradient
-// at the weights is, for 3x3 kernels, Winograd's algorithm transposed: with V = B^T d B of a tile's patch and M = A e A^T
-// of its output gradient, it is G^T [sum over tiles of M * V] G, 36 products (out x tiles) . (tiles x in). For all others
-// it is the product of every run of pixels under a row of the kernel with the gradients at the pixels they lead to.
+// at the weights is, for 3x3 kernels, Winograd's algorithm transposed, on tiles of 4x4: with V = B^T d B of a tile's patch
+// and M = A e A^T of its output gradient, it is G^T [sum over tiles of M * V] G, 36 products (out x tiles) . (tiles x in).
+// For all others it is the product of every run of pixels under a row of the kernel with the gradients at the pixels they
+// lead to.
 #pragma once
 #include "outer.h"
 #include "winograd.h"
@@ -13,21 +14,21 @@ namespace crnn {
 // One dimension of A e: four values in, six out.
 CRNN_INLINE void spread_gradient(const Vec* e, int s, Vec* m, int t) {
     const Vec even = e[0] + e[2 * s], odd = e[s] + e[3 * s];
-    const Vec even2 = e[0] + 4.f * e[2 * s], odd2 = 2.f * e[s] + 8.f * e[3 * s];
     m[0] = e[0];
     m[t] = even + odd;
     m[2 * t] = even - odd;
-    m[3 * t] = even2 + odd2;
-    m[4 * t] = even2 - odd2;
+    m[3 * t] = e[0] + .5f * e[s] + .25f * e[2 * s] + .125f * e[3 * s];
+    m[4 * t] = e[0] - 2.f * e[s] + 4.f * e[2 * s] - 8.f * e[3 * s];
     m[5 * t] = e[3 * s];
 }
 
 // One dimension of G^T u: six values in, three out.
-CRNN_INLINE void gather_weights(const Vec* u, int s, Vec* g, int t) {
-    const Vec near = u[s] + u[2 * s], far = u[3 * s] + u[4 * s];
-    g[0] = .25f * u[0] - near * (1.f / 6) + far * (1.f / 24);
-    g[t] = (u[2 * s] - u[s]) * (1.f / 6) + (u[3 * s] - u[4 * s]) * (1.f / 12);
-    g[2 * t] = (far - near) * (1.f / 6) + u[5 * s];
+CRNN_INLINE void gather_weights(const Vec* u, Vec* g, int t) {
+    const Vec odd = (u[1] - u[2]) * (1.f / 3), even = (u[1] + u[2]) * (1.f / 3);
+    const Vec half = u[3] * (4.f / 15), two = u[4] * (1.f / 15);
+    g[0] = u[0] + odd - 4.f * half + two;
+    g[t] = even - 2.f * half - 2.f * two;
+    g[2 * t] = odd - half + 4.f * two + u[5];
 }
 
 struct ConvShape {
@@ -142,7 +143,7 @@ class TrainingConv {
     // Winograd: sums[place][out][in] += all tiles' products.
     void add_tiles(const ConvShape& s, const Images& x, const Images& dy, bool fresh) {
         float* sums = sums_.need(size_t(PLACES) * s.out * x.stride);
-        const Tiling tiles(x.n, x.h, x.w);
+        const Tiling tiles(x.n, x.h, x.w, 4);
         for (int t = 0; t < tiles.count(); t += TILES)
             multiply_tiles(x, dy, tiles, t, std::min(TILES, tiles.count() - t), s.out, sums, fresh && t == 0);
     }
@@ -158,12 +159,12 @@ class TrainingConv {
         {
             #pragma omp for schedule(static)
             for (int t = 0; t < count; t++) {
+                const Spot spot = tiles.spot(first + t);
                 for (int p = 0, c = 0; p < in.count; p++, c += PANEL)
-                    patch_to_places(x, tiles, first + t, c, std::min(c + PANEL, x.stride), zeros_.data(),
-                                    v + p * panel + t * PANEL - c, place_x);
+                    tile_to_places(x, spot, c, std::min(c + PANEL, x.stride), zeros_.data(), v + p * panel + t * PANEL - c,
+                                   place_x);
                 for (int p = 0, c = 0; p < out.count; p++, c += PANEL)
-                    gradient_to_places(dy, tiles, first + t, c, std::min(c + PANEL, dy.stride),
-                                       m + p * panel + t * PANEL - c, place_y);
+                    gradient_to_places(dy, spot, c, std::min(c + PANEL, dy.stride), m + p * panel + t * PANEL - c, place_y);
             }
             #pragma omp for collapse(3) schedule(static)
             for (int k = 0; k < PLACES; k++)
@@ -176,8 +177,8 @@ class TrainingConv {
     }
     static void places_to_sums_of_kernels(const Vec u[PLACES], Vec g[9]) {
         Vec half[18];
-        for (int q = 0; q < 6; q++) gather_weights(u + q, 6, half + q, 6);  // 3 x 6
-        for (int r = 0; r < 3; r++) gather_weights(half + r * 6, 1, g + r * 3, 1);
+        for (int q = 0; q < 6; q++) gather_weights(u + q * DOWN, half + q, 6);  // 3 x 6
+        for (int r = 0; r < 3; r++) gather_weights(half + r * 6, g + r * 3, 1);
     }
     void places_to_weights(const ConvShape& s, float* dweight) const {
         const int in = padded(s.in);
@@ -193,18 +194,17 @@ class TrainingConv {
     }
 
     // M = A e A^T of one tile's output gradient, channels [first, last); what sticks out of the image is zero.
-    static void gradient_to_places(const Images& dy, const Tiling& tiles, int tile, int first, int last, float* to,
+    static void gradient_to_places(const Images& dy, const Spot& spot, int first, int last, float* to,
                                    int64_t place_stride) {
-        const int top = tiles.top(tile), left = tiles.left(tile), image = tiles.image(tile);
         for (int c = first; c < last; c += LANES) {
             Vec e[16], half[24], m[PLACES];
             for (int r = 0; r < 4; r++)
                 for (int s = 0; s < 4; s++) {
-                    const bool inside = top + r < dy.h && left + s < dy.w;
-                    e[r * 4 + s] = inside ? load(dy.pixel(image, top + r, left + s) + c) : Vec{};
+                    const bool inside = spot.top + r < dy.h && spot.left + s < dy.w;
+                    e[r * 4 + s] = inside ? load(dy.pixel(spot.image, spot.top + r, spot.left + s) + c) : Vec{};
                 }
             for (int s = 0; s < 4; s++) spread_gradient(e + s, 4, half + s, 4);  // 6 x 4
-            for (int r = 0; r < 6; r++) spread_gradient(half + r * 4, 1, m + r * 6, 1);
+            for (int r = 0; r < 6; r++) spread_gradient(half + r * 4, 1, m + r, DOWN);
             for (int k = 0; k < PLACES; k++) store(to + c + k * place_stride, m[k]);
         }
     }

@@ -20,6 +20,7 @@ struct Source {
     int depth;
     int runs = 1;
     int64_t run_stride = 0;
+    const float* ahead = nullptr;  // what to fetch from memory meanwhile; null: the weights that follow these
 };
 
 // Where the sums go, and what is done to them on the way: bias, addend (laid out as the output), activation.
@@ -29,18 +30,28 @@ struct Target {
     const float* bias = nullptr;
     const float* addend = nullptr;
     Act act = Act::none;
+    bool more = false;  // the sums go on from what is there
 };
+
+alignas(64) static const float NOTHING[PANEL] = {};
 
 template <int R, int V>
 static __attribute__((noinline)) void tile(const Source& in, const float* weights, const Target& out) {
+    // One way to begin for all, so that the sums are in registers from the start.
+    const float* begin = out.more ? out.rows : out.bias ? out.bias : NOTHING;
+    const int64_t next = out.more ? out.row_stride : 0;
     Vec sum[R][V];
-    for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++) sum[r][v] = out.bias ? load(out.bias + v * LANES) : Vec{};
+    _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) sum[r][v] = load(begin + r * next + v * LANES);
     const int64_t stride = in.row_stride;
+    const float* ahead = in.ahead;
     const int depth = in.depth;
     for (int u = 0; u < in.runs; u++) {
         const float* a = in.rows + u * in.run_stride;
         for (int k = 0; k < depth; k++, weights += V * LANES) {
+            if (k % LINE == 0)
+                for (int r = 0; r < R; r++) __builtin_prefetch(a + (R + r) * stride + k);  // the next tile's rows
+            __builtin_prefetch(ahead + k * LANES);
             Vec w[V];
             for (int v = 0; v < V; v++) w[v] = *(const Vec*)(weights + v * LANES);
             _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {
@@ -49,8 +60,13 @@ static __attribute__((noinline)) void tile(const Source& in, const float* weight
             }
         }
     }
-    for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++) {
+    if (!out.addend && out.act == Act::none) {  // nothing more to do: short products spend much of their time here
+        _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)
+            _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) store(out.rows + r * out.row_stride + v * LANES, sum[r][v]);
+        return;
+    }
+    _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)
+        _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) {
             Vec value = sum[r][v];
             const int64_t at = r * out.row_stride + v * LANES;
             if (out.addend) value += load(out.addend + at);
@@ -81,8 +97,11 @@ static inline Tile find_tile(int rows, int vecs) {
 // `count` rows times one panel of `vecs` vectors, in tiles of nearly equal height.
 static inline void panel_product(int count, Source in, const float* weights, int vecs, Target out) {
     const int tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
+    const int64_t fetched = int64_t(in.depth) * LANES;  // by each tile
+    const float* ahead = in.ahead ? in.ahead : weights + in.runs * vecs * fetched;
     for (int i = 0, row = 0; i < tiles; i++) {
         const int next = int(int64_t(count) * (i + 1) / tiles), height = next - row;
+        in.ahead = i < vecs ? ahead + i * fetched : weights;
         find_tile(height, vecs)(in, weights, out);
         in.rows += height * in.row_stride;
         out.rows += height * out.row_stride;

@@ -47,6 +47,15 @@ struct Step {
     float* c;
     int64_t c_stride;
     bool keep;
+
+    void skip(int rows) {
+        gates += rows * gates_stride;
+        h += rows * h_stride;
+        c += rows * c_stride;
+        if (!h_before) return;
+        h_before += rows * h_stride;
+        c_before += rows * c_stride;
+    }
 };
 
 // R sequences, B blocks of LANES units from block j on. Few sequences take two blocks at once: the sums of one block alone
@@ -58,6 +67,8 @@ static __attribute__((noinline)) void lstm_step(const Step& s, const RecurrentWe
         for (int b = 0; b < B; b++)
             for (int q = 0; q < 4; q++)
                 sum[r][b][q] = load(s.gates + r * s.gates_stride + q * s.wide + (j + b) * LANES);
+    for (int r = 0; r < R; r++)
+        for (int q = 0; q < 4; q++) __builtin_prefetch(s.gates + r * s.gates_stride + q * s.wide + (j + B) * LANES);
     if (s.h_before) {
         const float* w = weights.block(j);
         const int64_t next = weights.stride();
@@ -103,13 +114,16 @@ static void lstm_rows(int rows, const Step& s, const RecurrentWeights& weights, 
     }
 }
 
-// All units of `rows` sequences.
-static inline void lstm_units(int rows, const Step& s, const RecurrentWeights& weights) {
-    const int blocks = s.wide / LANES, together = rows * 2 <= LSTM_ROWS ? 2 : 1;
-    int j = 0;
-    if (together == 2)
-        for (; j + 2 <= blocks; j += 2) lstm_rows<2>(rows, s, weights, j);
-    for (; j < blocks; j++) lstm_rows<1>(rows, s, weights, j);
+// Units j (and the next block, where `both`) of `count` sequences. The weights of a block are in the nearest cache after the
+// first few sequences.
+static inline void lstm_units(int count, Step s, const RecurrentWeights& weights, int j, bool both) {
+    const int groups = (count + LSTM_ROWS - 1) / LSTM_ROWS;
+    for (int g = 0; g < groups; g++) {
+        const int rows = count * (g + 1) / groups - count * g / groups;
+        if (both) lstm_rows<2>(rows, s, weights, j);
+        else lstm_rows<1>(rows, s, weights, j);
+        s.skip(rows);
+    }
 }
 
 // The whole layer in memory: gates (T, N, 2, 4, wide), h (T, N, 2 * hidden), cells (T or 1, N, 2, wide).
@@ -143,19 +157,19 @@ static inline void end_sequence(const Recurrence& r, int t, int n, int d) {
 
 static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* weights) {
     each_direction(r.batch, [&](int d, int first, int last) {
-        const int blocks = (last - first + LSTM_ROWS - 1) / LSTM_ROWS;
+        const int count = last - first, blocks = r.wide / LANES, together = count * 2 <= LSTM_ROWS ? 2 : 1;
         for (int i = 0; i < r.steps; i++) {
             const int t = d ? r.steps - 1 - i : i, before = d ? t + 1 : t - 1;
-            for (int b = 0; b < blocks; b++) {
-                const int n = first + (last - first) * b / blocks, rows = first + (last - first) * (b + 1) / blocks - n;
-                const Step step{r.hidden, r.wide, r.gates + r.gates_row(t, n, d), 8 * r.wide,
-                                i ? r.h + r.h_row(before, n, d) : nullptr, r.h + r.h_row(t, n, d), 2 * r.hidden,
-                                i ? r.cells + r.cells_row(before, n, d) : nullptr, r.cells + r.cells_row(t, n, d),
-                                2 * r.wide, r.keep};
-                lstm_units(rows, step, weights[d]);
-                for (int k = n; r.lengths && k < n + rows; k++)
-                    if (t >= r.lengths[k]) end_sequence(r, t, k, d);
+            const Step step{r.hidden, r.wide, r.gates + r.gates_row(t, first, d), 8 * r.wide,
+                            i ? r.h + r.h_row(before, first, d) : nullptr, r.h + r.h_row(t, first, d), 2 * r.hidden,
+                            i ? r.cells + r.cells_row(before, first, d) : nullptr, r.cells + r.cells_row(t, first, d),
+                            2 * r.wide, r.keep};
+            for (int b = 0; b < blocks; b += together) {
+                const int j = i % 2 ? (blocks - 1) / together * together - b : b;
+                lstm_units(count, step, weights[d], j, together == 2 && j + 1 < blocks);
             }
+            for (int k = first; r.lengths && k < last; k++)
+                if (t >= r.lengths[k]) end_sequence(r, t, k, d);
         }
     });
 }

@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "first.h"
 #include "lstm.h"
+#include "pair.h"
 #include "pixels.h"
 #include "winograd.h"
 
@@ -49,6 +51,12 @@ class ConvLayer : public ImageLayer {
         if (winograd(x)) {
             if (!winograd_.packed()) winograd_.pack(out_, in_, weight, bias_.data());
             winograd_.run(x, y, fused);
+        } else if (method_ == Method::rule && FirstConv::covers(window_, x.stride, fused)) {
+            if (!first_.packed()) first_.pack(out_, window_, weight, bias_.data());
+            first_.run(x, y, fused);
+        } else if (pair(x)) {
+            if (!pair_.packed()) pair_.pack(out_, in_, window_, weight, bias_.data());
+            pair_.run(x, y, fused);
         } else {
             if (!direct_.packed()) direct_.pack(out_, in_, x.stride, window_, weight, bias_.data());
             direct_.run(x, y, fused);
@@ -62,16 +70,22 @@ class ConvLayer : public ImageLayer {
     Method method_;
     std::vector<float> weight_, bias_;  // as given: packed for a kernel when it is first needed
     DirectConv direct_;
+    FirstConv first_;
+    PairConv pair_;
     WinogradConv winograd_;
 
+    bool pair(const Images& x) const {
+        if (!PairConv::covers(window_, fused_) || x.stride % LANES || method_ == Method::direct) return false;
+        return method_ == Method::winograd || std::min(in_, out_) >= 64;  // few channels: the transforms would outweigh it
+    }
     bool winograd(const Images& x) const {
         if (!WinogradConv::covers(window_) || !WinogradConv::covers(fused_) || x.stride % LANES) return false;
         if (method_ != Method::rule) return method_ == Method::winograd;
         // Multiplications of both, and the transforms' work as so many channels more. Winograd's tiles may stick out of
         // a low image, which is why the height counts; the width hardly does.
         const double direct = 9. * x.h * x.w * in_ * out_;
-        const Tiling tiles(1, x.h, x.w);
-        const double quick = double(PLACES) * tiles.count() * (double(in_) * out_ + TRANSFORM * (in_ + out_));
+        const Tiling tiles = WinogradConv::tiling(1, x.h, x.w, fused_);
+        const double quick = double(tiles.products()) * (double(in_) * out_ + TRANSFORM * (in_ + out_));
         return quick < direct;
     }
     static constexpr double TRANSFORM = 16;

@@ -12,12 +12,13 @@ static inline void max_pool(const Images& x, const Window& w, const Images& y) {
                 const int top = i * w.sh - w.ph, left = j * w.sw - w.pw;
                 const int i0 = std::max(top, 0), i1 = std::min(top + w.kh, x.h);
                 const int j0 = std::max(left, 0), j1 = std::min(left + w.kw, x.w);
-                for (int c = 0; c < x.stride; c += LANES) {
-                    Vec best = load(x.pixel(n, i0, j0) + c);
-                    for (int a = i0; a < i1; a++)
-                        for (int b = j0; b < j1; b++) best = max(best, load(x.pixel(n, a, b) + c));
-                    store(y.pixel(n, i, j) + c, best);
-                }
+                float* to = y.pixel(n, i, j);
+                const float* best = x.pixel(n, i0, j0);  // then, from the first pixel on, the output itself
+                for (int a = i0; a < i1; a++)
+                    for (int b = j0; b < j1; b++, best = to) {
+                        const float* other = x.pixel(n, a, b);
+                        for (int c = 0; c < x.stride; c += LANES) store(to + c, max(load(best + c), load(other + c)));
+                    }
             }
 }
 

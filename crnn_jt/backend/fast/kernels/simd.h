@@ -21,6 +21,7 @@ constexpr int LANES = 4;
 constexpr int PANEL_VECS = 2;
 constexpr int LSTM_ROWS = 2;
 #endif
+constexpr int LINE = 16;                         // floats in a line of the cache
 constexpr int TILE_ROWS = 6;                     // rows of one tile
 constexpr int PANEL = PANEL_VECS * LANES;        // columns of one tile
 
