@@ -26,17 +26,20 @@ class NotCovered(Exception):
 
 @dataclass(frozen=True)
 class Parts:
-    """What is frozen. Its keys in the state are `extractor.stack.…`, `refiner.stack.…`, `generator.head.…`."""
+    """What is frozen. Its keys in the state are `extractor.stack.…`, `refiner.stack.…`, `generator.head.…`.
+
+    Without a head the network ends with the refined sequence, for a decoder that goes on from there.
+    """
 
     in_channels: int
     extractor: Plan
     refiner: Plan
-    head: Linear
+    head: Linear | None
     sequence_axis: str = "columns"
 
 
 def freeze_parts(parts: Parts, state: State, library=None) -> Network:
-    """Network: images (N, C, H, W) of equal width -> logits (T, N, K).
+    """Network: images (N, C, H, W) of equal width -> logits (T, N, K), or without a head the sequence (T, N, D).
 
     Raises NotCovered for a layer that the kernels do not know and KeyError for missing weights.
     """
@@ -49,7 +52,8 @@ def freeze_parts(parts: Parts, state: State, library=None) -> Network:
     _Images(network, state).emit(parts.extractor, 0, "extractor.stack.")
     for position, layer in enumerate(parts.refiner):
         _emit_sequence(network, layer, state, f"refiner.stack.{position}.")
-    _emit_sequence(network, parts.head, state, "generator.head.")
+    if parts.head is not None:
+        _emit_sequence(network, parts.head, state, "generator.head.")
     return network
 
 
