@@ -93,7 +93,7 @@ class Loader:
         if window < 1:
             raise UserError(f"window is {window}; batches are sorted by width in windows of 1 (not at all) or more")
         if echo < 1 or window % echo:
-            raise UserError(f"echo is {echo}; it must divide the window of {window} batches")
+            raise UserError(f"echo is {echo}; it must divide the window of {window} batches (train.window)")
         if batch_size * window // echo > len(reader) and echo > 1:
             raise UserError(f"the data set has {len(reader)} samples, too few to echo; set echo to 1")
         self.seed, self.shuffle, self.accept, self.window, self.echo = seed, shuffle, accept, window, echo

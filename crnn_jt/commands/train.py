@@ -109,7 +109,7 @@ def data(args, config: Config) -> tuple:
 
 def endless(train: TrainSpec) -> int:
     """So many samples that no run sees one twice."""
-    return min(train.steps, 10**7) * train.batch_size
+    return max(min(train.steps, 10**7), train.window) * train.batch_size
 
 
 FOR_TRAINING = ("ease_in", "even")

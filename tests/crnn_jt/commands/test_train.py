@@ -52,6 +52,23 @@ def test_options_change_the_configuration(train, tmp_path):
     assert [line["step"] for line in lines(tmp_path / "run") if "loss" in line] == [1]
 
 
+def test_a_cache_serves_the_next_training(crnn_jt, config, data, tmp_path):
+    """Rendered words, each used twice, are kept; a second run with the same seed makes none and learns the same."""
+    written = yaml.safe_load(config.read_text())
+    written["train"] |= {"rendered": {"system_fonts": False}, "window": 4}
+    config.write_text(yaml.safe_dump(written))
+    cache, runs = tmp_path / "cache", (tmp_path / "first", tmp_path / "second")
+    kept = []
+    for run in runs:
+        options = ["--val", data, "--cache", cache, "--echo", 2]
+        assert crnn_jt("train", "--config", config, "--out", run, *options)[0] == 0
+        kept.append({path.name: path.stat().st_mtime_ns for path in cache.rglob("*.npz")})
+    first, second = ([line["loss"] for line in lines(run) if "loss" in line] for run in runs)
+    assert kept[0] and kept[0] == kept[1]
+    assert first == pytest.approx(second, rel=1e-4)
+    assert load_weights(runs[1] / "last.safetensors").info["echo"] == 2
+
+
 def test_minutes_end_a_run(train, tmp_path):
     """--minutes stops by the clock, validated and checkpointed."""
     code, _, _ = train("--minutes", 0.0001)
@@ -106,6 +123,9 @@ MISTAKES = [
     (["--config", "crn"], "--config crn: no such file or configuration; there are:"),
     (["--resume"], "--resume: no "),
     (["--epochs", "3"], "--epochs"),
+    (["--echo", "0"], "train.echo: 0; it takes 1 or more"),
+    (["--echo", "3"], "echo is 3; it must divide the window of 16 batches"),
+    (["--cache", "anywhere"], "--cache keeps what is rendered"),
 ]
 
 
