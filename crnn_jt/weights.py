@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,19 @@ def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None
     arrays = {name: np.ascontiguousarray(value, kind) for name, value in weights.arrays.items()}
     metadata = {"spec": json.dumps(to_dict(weights.spec)), "info": json.dumps(weights.info)}
     write_bytes(path, save(arrays, metadata))
+
+
+def mean(several: Sequence[Weights], names: Sequence[str]) -> Weights:
+    """The mean of each array over files of one model, the rest as in the last (Izmailov et al., "Averaging weights
+    leads to wider optima", 2018). Raises UserError where one, called by its name, is of another model.
+    """
+    last = several[-1]
+    for weights, name in zip(several, names):
+        check(weights.arrays, last.arrays, name)
+        if replace(weights.spec, name=last.spec.name) != last.spec:
+            raise UserError(f"{name}: is of another model than {names[-1]}; average weights of one model")
+    arrays = {key: sum(weights.arrays[key] for weights in several) / len(several) for key in last.arrays}
+    return replace(last, arrays=arrays, info={**last.info, **({"mean_of": len(several)} if len(several) > 1 else {})})
 
 
 def find_weights(name: str | Path) -> Path:

@@ -2,6 +2,9 @@
 
   python -m crnn_jt pack --weights runs/first/best.safetensors --name crnn-light --out crnn-light.safetensors \\
       --data dev/IIIT5K dev/SVT --note "rendered words only"
+  python -m crnn_jt pack --weights runs/first/last.safetensors runs/second/last.safetensors --out mean.safetensors
+
+The mean of the weights at the ends of trainings that went on from each other is often better than either.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from pathlib import Path
 
 def add_arguments(parser) -> None:
     """The options of `pack`."""
-    parser.add_argument("--weights", type=str, required=True, help="the weights file of a run")
+    parser.add_argument("--weights", type=str, nargs="+", required=True, help="a run's weights; of several, their mean")
     parser.add_argument("--out", type=str, required=True, help="the file to write")
     parser.add_argument("--name", type=str, help="the model's name, instead of its spec's")
     parser.add_argument("--data", type=str, nargs="+", default=[], help="data sets to measure the packed file on")
@@ -25,9 +28,9 @@ def add_arguments(parser) -> None:
 def run(args) -> None:
     """Writes the file, measured as it ships: in half precision."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    from crnn_jt.weights import load_weights, save_weights
+    from crnn_jt.weights import load_weights, mean, save_weights
 
-    weights = load_weights(args.weights)
+    weights = mean([load_weights(name) for name in args.weights], args.weights)
     spec = replace(weights.spec, name=args.name or weights.spec.name)
     info = {**weights.info, **({"note": args.note} if args.note else {})}
     weights = replace(weights, spec=spec, info=info)
