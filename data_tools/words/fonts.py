@@ -43,7 +43,7 @@ _REACH = 4 * CAPITAL_HEIGHT  # pixels around the pen within which a glyph must l
 _NEVER_DRAWN = "\U0010fffe"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Glyph:
     """A drawn character: `mask` (h, w) uint8, where its corner lies from the pen (x right, y down), and its advance."""
 
