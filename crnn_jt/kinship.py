@@ -30,7 +30,7 @@ class Kinship:
         for row, own in enumerate(parts, start=1):
             members[row, [names.index(part) for part in own]] = 1
         self.members, self.strength = members[:, members.sum(0) > 1], strength
-        self._members: dict[int, object] = {}  # as arrays of the backend, by their rows
+        self._arrays: dict[int, object] = {}  # `members` padded to so many rows, on the backend
         if not self.members.size:
             raise UserError("train.kinship: these symbols have no parts in common; set it to 0")
 
@@ -46,6 +46,6 @@ class Kinship:
         return shared.reshape(gradient.shape)
 
     def _padded(self, rows: int):
-        if rows not in self._members:
-            self._members[rows] = ops.array(np.pad(self.members, ((0, rows - len(self.members)), (0, 0))))
-        return self._members[rows]
+        if rows not in self._arrays:
+            self._arrays[rows] = ops.array(np.pad(self.members, ((0, rows - len(self.members)), (0, 0))))
+        return self._arrays[rows]

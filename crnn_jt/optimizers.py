@@ -38,8 +38,8 @@ class Optimizer:
     def _clip_scale(self, gradients: list):
         if not self.spec.clip:
             return None
-        if at_once() is not None:
-            squares = at_once().sum_of_squares(gradients)
+        if (passes := at_once()) is not None:
+            squares = passes.sum_of_squares(gradients)
         else:
             squares = ops.stack([(g * g).sum().reshape((1,)) for g in gradients], 0).sum()
         return self.spec.clip / (squares.sqrt() + 1e-6).clamp(self.spec.clip, 1e30)
@@ -129,8 +129,8 @@ class Average:
         decay = min(self.decay, (1 + steps) / (10 + steps))
         own, values = list(self.average.values()), [self.values[name] for name in self.average]
         with no_grad():
-            if at_once() is not None:
-                new = at_once().averaged(own, values, decay)
+            if (passes := at_once()) is not None:
+                new = passes.averaged(own, values, decay)
             else:
                 new = [average * decay + value * (1 - decay) for average, value in zip(own, values)]
             for target, value in zip(own, new):

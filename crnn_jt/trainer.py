@@ -135,26 +135,20 @@ class Trainer:
         if not count and ranks.count > 1:  # all ranks must take part in the sums of a step
             images, widths, targets, sizes = _blank(batch)
         if len(images):
-            before, self.pending = self.pending, None
             loss, count = self._update(images, widths, targets, sizes, rate, count)
-            self._settle(before)  # only now: while its loss is waited for, an accelerator has this step to work on
+            self._settle()  # the step before: while its loss is waited for, an accelerator has this one to work on
             self.pending = loss, count, self.progress.step
 
-    def _settle(self, pending: tuple | None) -> None:
-        """Takes in the loss of a step. Raises UserError where it is no number."""
-        if pending is None:
+    def _settle(self) -> None:
+        """Takes in the loss of the last step, if it was not yet. Raises UserError where it is no number."""
+        if self.pending is None:
             return
-        loss, count, step = pending
+        (loss, count, step), self.pending = self.pending, None
         value = float(ops.numpy(loss).sum())
         if not np.isfinite(value):
             raise UserError(f"the loss is {value} at step {step}; {REMEDY}")
         self.progress.window_loss += value * count
         self.progress.window_samples += count
-
-    def _settled(self) -> None:
-        """Takes in the losses of all steps so far."""
-        pending, self.pending = self.pending, None
-        self._settle(pending)
 
     def _update(self, images, widths, targets, sizes, rate: float, count: int) -> tuple:
         """One optimiser step from this rank's `count` samples; returns loss and count over all ranks."""
@@ -194,7 +188,7 @@ class Trainer:
         progress = self.progress
         if progress.step % self.spec.log_every:
             return
-        self._settled()
+        self._settle()
         if not progress.window_samples:
             return
         loss = progress.window_loss / progress.window_samples
@@ -208,7 +202,7 @@ class Trainer:
 
     def _validate(self) -> None:
         """The whole validation set with the averaged weights; keeps the best and the last of them."""
-        self._settled()
+        self._settle()
         if ranks.rank:
             return
         with self._averaged() as arrays, backend.no_grad():
@@ -250,7 +244,7 @@ class Trainer:
             save_weights(self.run_folder.folder / "best.safetensors", weights)
 
     def _checkpoint(self, again: bool = False) -> None:
-        self._settled()
+        self._settle()
         if ranks.rank == 0 and (again or self.progress.step != self.saved_at):
             self.run_folder.save(self.recognizer, self.optimizer, self.average)
             self.saved_at = self.progress.step

@@ -16,7 +16,8 @@ from data_tools.music import agnostic, semantic
 from data_tools.music.notation import Doubt, Event, MusicError, doubts
 from data_tools.sample import CorruptSample, Reader, Sample
 from data_tools.scores.engraving import FRAME_ABOVE, FRAME_BELOW, STAFF_SPACE
-from omr.staves import NoStaff, crop_to_ink, find_staves, frame
+from data_tools.scores.framing import frame
+from omr.staves import NoStaff, crop_to_ink, find_staves
 
 DEFAULT = "omr-light"
 

@@ -16,7 +16,6 @@ from PIL import Image
 from data_tools.errors import UserError
 from data_tools.images import to_channels
 from data_tools.scores.framing import Staff
-from data_tools.scores.framing import frame as frame
 from data_tools.scores.levelling import paper_share
 from omr.tracing import fitted, trace
 

@@ -144,8 +144,8 @@ def assemble(args, folder, train, val, recipe: str):
     place(recognizer, args.device)
     loader = {"accept": recognizer.tokenizer.accept, "workers": spec.workers}
     window = spec.window if model.image.resize == "proportional" or spec.echo > 1 else 1
-    shards = {"rank": ranks.rank, "ranks": ranks.count, "drop_last": True, "window": window, "echo": spec.echo}
-    shards["cache"] = args.cache
+    shards = {"rank": ranks.rank, "ranks": ranks.count, "drop_last": True}
+    shards |= {"window": window, "echo": spec.echo, "cache": args.cache}
     augment = _augment(model.image) if spec.augment and args.train else None
     train_loader = _loader(
         train, model, spec.batch_size, seed=spec.seed, shuffle=bool(args.train), augment=augment, **loader, **shards

@@ -64,19 +64,15 @@ def followed(
     """`photograph`, and where its points come from in `image`."""
     grey = image.convert("L")
     edge = round(recipe.margin * image.height)
-    picture, grid = _bend(ImageOps.expand(grey, edge, _paper(grey)) if edge else grey, rng, recipe)
+    picture, grid = bend(ImageOps.expand(grey, edge, _paper(grey)) if edge else grey, rng, recipe)
     blurred = _blur(picture, rng, recipe.blur * recipe.strength * image.height)
     lit = light(blurred, rng, recipe)
     photo = compress(lit, int(rng.integers(*recipe.quality, endpoint=True)))
     return photo, Bent(grid.x, grid.y, grid.source_x - edge, grid.source_y - edge)
 
 
-def bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> Image.Image:
+def bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> tuple[Image.Image, Bent]:
     """Rotation, shear, waves, swirl and perspective in one resampling; what comes from outside is paper."""
-    return _bend(image, rng, recipe)[0]
-
-
-def _bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> tuple[Image.Image, Bent]:
     width, height = image.size
     cell, paper = max(16, height // recipe.cells), _paper(image)
     across, down = max(2, width // cell + 2), max(2, height // cell + 2)

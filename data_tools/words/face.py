@@ -27,15 +27,15 @@ def paint(mask: np.ndarray, random: Random, recipe: Recipe, textures: Textures |
         split(picture, random, contrast)
     if random.random() < recipe.clutter * recipe.strength:
         clutter(picture, random, contrast)
-    picture = _lettered(picture, mask, (fore, back), random, recipe, textures)
+    picture = _lettered(picture, mask, fore, back, random, recipe, textures)
     if textures and random.random() < recipe.occlusion * recipe.strength:
         occlude(picture, random, contrast)
     return picture
 
 
-def _lettered(picture, mask, levels, random, recipe, textures) -> np.ndarray:
+def _lettered(picture, mask, fore, back, random, recipe, textures) -> np.ndarray:
     """`picture` with the letters on it: what is done to their shape, what lies under them, their face."""
-    (fore, back), contrast = levels, abs(levels[0] - levels[1])
+    contrast = abs(fore - back)
     if random.random() < recipe.weight * recipe.strength:
         mask = reweighted(mask, random)
     if random.random() < recipe.dots * recipe.strength:

@@ -6,7 +6,8 @@ from PIL import Image, ImageOps
 
 from data_tools.scores import Recipe, RenderedScores
 from data_tools.scores.camera import CameraRecipe, photograph
-from omr.staves import NoStaff, binarise, crop_to_ink, find_staves, frame
+from data_tools.scores.framing import frame
+from omr.staves import NoStaff, binarise, crop_to_ink, find_staves
 
 SCORES = RenderedScores(11, 12)
 PAPER = 250

@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 from data_tools.scores import Recipe, RenderedScores
+from data_tools.scores.framing import frame
 from data_tools.scores.levelling import blackened, levelled
-from omr.staves import find_staves, frame
+from omr.staves import find_staves
 
 
 def test_paper_becomes_white_and_ink_black_in_any_light():
