@@ -4,6 +4,8 @@
 >>> crnn_jt.load("crnn-light").read(["sign.jpg"])[0].text
 """
 
+__version__ = "0.2.0.dev0"
+
 
 def __getattr__(name: str):
     """`load`, `SequenceReader` and `Prediction`, imported when they are first used."""

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 class Interruption:
     """A context in which SIGINT and SIGTERM raise KeyboardInterrupt, at once or, within `held()`, at its end.
 
-    `whole` is False where a second signal, or an error, broke into `held()`.
+    `whole` is False after a second signal, or an error, broke into `held()`: state in memory may then be half updated
+    and must not be saved.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,6 +1,7 @@
 """How good readings are: word accuracy, 1-NED, character and symbol error rates, intervals, calibration.
 
-Percentages are 0-100. `ned` is 100·(1-NED): 1 - edit distance / longer length, averaged over images (ICDAR's N.E.D.).
+Percentages are 0-100. `ned` is 100·(1-NED): 1 - edit distance / longer length, averaged over images (the 1-N.E.D. of
+ICDAR's competitions), so higher is better.
 An error rate is the sum of edits over the sum of reference lengths. The functions take strings (characters) or lists of
 symbols alike and normalise nothing: a protocol does that before.
 """
@@ -18,7 +19,9 @@ Sequences = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Counts:
-    """What every measure is made of, an entry an image: exact (bool), edits, reference and longer lengths, (N,)."""
+    """What every measure is made of, an entry an image: whether the reading is `exact` (bool), its `edits` from the
+    reference, the reference's length (`lengths`), and the length of the longer of the two (`longest`); (N,) each.
+    """
 
     exact: np.ndarray
     edits: np.ndarray
@@ -114,7 +117,7 @@ def confidence_power(confidences: Sequence[float], correct: Sequence[bool]) -> f
     sure, right = np.clip(np.asarray(confidences, np.float64), 1e-9, 1 - 1e-9), np.asarray(correct, bool)
     if right.all() or not right.any():
         return 1.0
-    powers = np.geomspace(0.05, 20, 400)
+    powers = np.geomspace(0.05, 20, 400)  # steps of 1.5%
     raised = np.clip(sure[:, None] ** powers, 1e-9, 1 - 1e-9)  # (N, A)
     loss = -np.where(right[:, None], np.log(raised), np.log1p(-raised)).mean(axis=0)
     return float(powers[loss.argmin()])

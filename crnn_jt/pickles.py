@@ -1,8 +1,9 @@
-"""Weights out of pickles (torch.save, jt.save, numpy) without running anything that a pickle asks for.
+"""Weights out of pickles (torch.save, jt.save, paddle.save, numpy) without running anything that a pickle asks for.
 
 A pickle is a program: it may name any function and have it called. Here only the few names below mean anything, and
 each stands for a constructor of this file that keeps numbers; every other name ends the reading, before it is called.
-Formats: torch.save's zip files and the format before (PyTorch's serialization.py), jt.save, plain pickles of arrays.
+Formats: torch.save's zip files and the format before (PyTorch's serialization.py), jt.save, paddle.save, plain
+pickles of arrays.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import io
 import math
 import pickle
+import pickletools
 import struct
 import zipfile
 from collections.abc import Callable
@@ -22,10 +24,10 @@ import numpy as np
 
 from data_tools.errors import UserError
 
-_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-_JITTOR_END = b"HCAJSLHD"
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of torch.save before 1.6 (torch/serialization.py)
+_JITTOR_END = b"HCAJSLHD"  # how a file of jt.save ends (jittor/__init__.py)
 _BFLOAT16 = "bfloat16"
-_STORAGES = {
+_STORAGES = {  # torch's classes of storages, and numpy's name for their numbers
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
@@ -38,9 +40,10 @@ _STORAGES = {
     "BoolStorage": "|b1",
 }
 _NUMBERS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
+# Bounds, so that a small file cannot ask for endless work. Real ones hold a few thousand things, four levels deep.
 _DEPTH = 8
 _MOST = 100_000
-_GROWTH = 8  # arrays may take so many times the bytes of the file (bfloat16 doubles, tensors may share storages)
+_GROWTH = 8  # the arrays' bytes, as a multiple of the file's: bfloat16 doubles, tensors may share storages
 
 
 class _Refused(Exception):
@@ -57,7 +60,7 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     try:
         content = path.read_bytes()
         found = _read_zip(content) if content[:4] == b"PK\x03\x04" else _read_plain(content)
-        found = _resolved(found, _Budget(_MOST, _GROWTH * len(content)))
+        found = _resolve(found, _Budget(_MOST, _GROWTH * len(content)))
     except _Refused as error:
         raise UserError(f"{path}: {error}") from None
     except OSError as error:
@@ -128,6 +131,7 @@ class _Tensor(_Closed):
             raise _Refused("is damaged: a tensor has an impossible shape")
         if 0 in self.shape:
             return np.zeros(self.shape, numbers.dtype)
+        # The highest number that the view touches must lie in the storage, or it would read other memory.
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides))
         if last >= len(numbers) or math.prod(self.shape) > len(numbers):
             raise _Refused("is damaged: a tensor reaches beyond its storage")
@@ -157,7 +161,7 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, fortran, content = state
-        self.found = _shaped(content, kind, shape, "F" if fortran else "C")
+        self.found = _shape(content, kind, shape, "F" if fortran else "C")
 
     def array(self) -> np.ndarray:
         if self.found is None:
@@ -165,7 +169,8 @@ class _Array:
         return self.found
 
 
-def _shaped(content, kind: _DType, shape: tuple[int, ...], order: str) -> np.ndarray:
+def _shape(content, kind: _DType, shape: tuple[int, ...], order: str) -> np.ndarray:
+    """Bytes as an array of that kind and shape, if they are just as many."""
     content = content.encode("latin-1") if isinstance(content, str) else bytes(content)
     if not isinstance(kind, _DType) or math.prod(shape) * np.dtype(kind.kind).itemsize != len(content):
         raise _Refused("is damaged: an array's bytes do not fit its shape")
@@ -179,10 +184,12 @@ def _from_buffer(content, kind: _DType, shape: tuple[int, ...], order: str) -> _
 
 
 def _scalar(kind: _DType, content) -> float | int | bool:
-    return _shaped(content, kind, (), "C").item()
+    """numpy's scalar (dtype, bytes)."""
+    return _shape(content, kind, (), "C").item()
 
 
 def _tensor(storage, offset, shape, strides, *_) -> _Tensor:
+    """torch's `_rebuild_tensor_v2` (storage, offset, shape, strides, …)."""
     if not isinstance(storage, _Storage):
         raise _Refused("is damaged: a tensor has no storage")
     return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
@@ -197,21 +204,32 @@ def _storage(identity: tuple) -> _Storage:
 
 
 def _first(value, *_):
+    """What is left of a Parameter or a Var: its tensor or array."""
     return value
 
 
-def _latin(text: str, encoding: str) -> bytes:
+def _pair(value):
+    """paddle.save's `tuple((name, array))`."""
+    if not isinstance(value, tuple):
+        raise _Refused("is damaged: it makes a tuple of something else")
+    return value
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """`codecs.encode`, as old protocols write bytes, for the one encoding that they use."""
     if encoding not in ("latin1", "latin-1"):
         raise _Refused(f"asks for the encoding {encoding!r}")
     return text.encode("latin-1")
 
 
-def _allowed() -> dict[tuple[str, str], _Name | str]:
+def _list_allowed() -> dict[tuple[str, str], _Name | str]:
     """What the names in a pickle may stand for: this file's own constructors. torch and Jittor are not imported."""
     names: dict[tuple[str, str], _Name | str] = {
         ("collections", "OrderedDict"): _Name(_Mapping),
-        ("_codecs", "encode"): _Name(_latin),
+        ("_codecs", "encode"): _Name(_encode),
         ("__builtin__", "bytes"): _Name(lambda: b""),  # how old protocols write an empty one
+        ("__builtin__", "tuple"): _Name(_pair),
+        ("builtins", "tuple"): _Name(_pair),
         ("numpy", "ndarray"): "numpy.ndarray",
         ("numpy", "dtype"): _Name(lambda kind, *_: _DType(kind)),
         ("torch._utils", "_rebuild_tensor_v2"): _Name(_tensor),
@@ -229,7 +247,7 @@ def _allowed() -> dict[tuple[str, str], _Name | str]:
     return names
 
 
-_ALLOWED = _allowed()
+_ALLOWED = _list_allowed()
 
 
 class _Reader(pickle.Unpickler):
@@ -237,7 +255,18 @@ class _Reader(pickle.Unpickler):
 
     def __init__(self, file: io.BytesIO, storage: Callable[[tuple], _Storage] | None = None):
         super().__init__(file)
-        self._storage = storage
+        self._file, self._storage = file, storage
+
+    def load(self):
+        """As any unpickler's, once it is known that no place of the memo lies beyond what the file can fill: all places
+        up to the one that is named are allocated, 5 GB for 300 bytes.
+        """
+        start = self._file.tell()
+        for opcode, place, _ in pickletools.genops(self._file):
+            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > self._file.getbuffer().nbytes:
+                raise _Refused("is damaged: it claims more objects than it has bytes")
+        self._file.seek(start)
+        return super().load()
 
     def find_class(self, module: str, name: str):
         try:
@@ -279,6 +308,7 @@ def _read_zip(content: bytes):
 
 
 def _read_plain(content: bytes):
+    """A file that is no zip: jt.save, torch.save before 1.6, or one plain pickle."""
     if content.endswith(_JITTOR_END):  # jt.save: a pickle, its SHA-1, this mark
         content, digest = content[:-28], content[-28:-8]
         if hashlib.sha1(content).digest() != digest:
@@ -287,7 +317,7 @@ def _read_plain(content: bytes):
     first = _Reader(file).load()
     found = _read_legacy(file) if first == _TORCH_MAGIC else first
     if file.read(1):
-        raise _Refused("is damaged: something follows behind its end")
+        raise _Refused("is damaged: something follows after its end")
     return found
 
 
@@ -316,7 +346,7 @@ class _Budget:
     weight: int
 
 
-def _resolved(value, left: _Budget, depth: int = 0):
+def _resolve(value, left: _Budget, depth: int = 0):
     """The plain form of what was read: dicts, lists, numbers and arrays, as long as there is something left."""
     left.things -= 1
     if left.things < 0 or left.weight < 0 or depth > _DEPTH:
@@ -326,7 +356,7 @@ def _resolved(value, left: _Budget, depth: int = 0):
         left.weight -= array.nbytes
         return array
     if isinstance(value, dict):
-        return {key: _resolved(item, left, depth + 1) for key, item in value.items()}
+        return {key: _resolve(item, left, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_resolved(item, left, depth + 1) for item in value]
+        return [_resolve(item, left, depth + 1) for item in value]
     return value

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,32 +10,45 @@ import numpy as np
 from PIL import Image
 
 from crnn_jt.decoding import ctc
+from crnn_jt.decoding.language import Channel, Choice, open_channel
 from crnn_jt.decoding.lexicon import Lexicon, LexiconReading
-from crnn_jt.spec import ModelSpec
-from crnn_jt.weights import Weights, check, load_weights
-from data_tools import images as pictures
-from data_tools.errors import UserError
-from data_tools.sample import CorruptSample
+from crnn_jt.decoding.spans import Span, find_spans
+from crnn_jt.pictures import Picture, open_picture
+from crnn_jt.pieces import Pieces
+from crnn_jt.sequences import COLUMNS
+from crnn_jt.spec import RecognizerSpec
+from crnn_jt.spelling import WordList, spell_out
+from crnn_jt.weights import Weights, bundled_names, load_weights
+from data_tools.text import compose
 from data_tools.transforms import normalise
+from data_tools.words.language import Language
 
-logger = logging.getLogger(__name__)
 BATCH = 64
 PAIRS = 256
-"""Words that a decoder scores at once; always so many, since Jittor compiles for each new shape."""
+"""Words that a decoder scores at once; always this many, since Jittor compiles for each new shape."""
 FAST_LEXICON = 2000
-"""Above so many words a decoder, which has to score each, takes only those within `DECODER_DELTA` edits."""
+"""Above this many words a decoder, which has to score each, takes only those within `DECODER_DELTA` edits."""
 DECODER_DELTA = 3
-
-Picture = Image.Image | np.ndarray | str | os.PathLike
+UPRIGHT = 2.0
+"""How many times as high as wide a picture may be without a word of warning: no word is, only a letter or a bar."""
+SQUEEZED = {"proportional": 1.5, "fixed": 3.0}
+"""How much narrower than in proportion a picture may be made. Of 245 rendered words crnn-light reads 86% in proportion,
+79% made 1.5 times narrower, 71% 1.75 times and 64% twice (2026-11-27). What is made of one width has learnt from all
+lengths of words, up to about nine times as wide as high.
+"""
+LINES = "line-light"
+"""The model for lines of text, once it ships."""
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What was read.
 
-    `text` is the answer, `raw` the reading without a lexicon, `confidence` p(text | image), 0-1, and
-    `character_confidences` one value a symbol of `raw`. `lexicon` says whether one was used: none, within (the text is
-    one of its words) or fallback (no word qualified). `alternatives` are (text, confidence), best first, if asked for.
+    `text` is the answer, `raw` the reading without lexicon and language, `confidence` p(text | image), 0-1, by picture
+    and language where one is used, and `character_confidences` one value a symbol of `raw`. `lexicon` says whether one
+    was used: none, within (the text is one of its words) or fallback (no word qualified). `alternatives` are (text,
+    confidence), best first, if asked for, and so are `spans`: where each symbol of `raw` stands, (begin, end) as shares
+    of the picture's width; of models with a decoder, which do not know, there are none.
     """
 
     text: str
@@ -46,25 +57,28 @@ class Prediction:
     character_confidences: tuple[float, ...] = ()
     lexicon: str = "none"
     alternatives: tuple[tuple[str, float], ...] = ()
+    warning: str = ""
+    spans: tuple[Span, ...] = ()
 
 
 class SequenceReader:
     """A model ready to read. `weights` names what to load; `fast` False keeps to the framework's own operators."""
 
     def __init__(self, weights: Weights, name: str, fast: bool = True):
-        from crnn_jt import backend
-        from crnn_jt.recognizer import Recognizer, transform_of
+        from crnn_jt.freeze import try_freeze
+        from crnn_jt.models import restore, transform_of
 
         self.name, self.info = name, weights.info
-        self.recognizer = Recognizer(weights.spec)
-        check(weights.arrays, backend.state(self.recognizer), name)
-        backend.load_state(self.recognizer, weights.arrays)
-        self.recognizer.eval()
+        self.recognizer = restore(weights, name, "recognizer")
         self.transform = transform_of(weights.spec)
-        self.network = _frozen(self.recognizer, weights) if fast and backend.kernels() else None
+        self.pieces = _plan_pieces(self.recognizer)
+        if self.pieces is not None:
+            self.transform = replace(self.transform, max_width=self.pieces.longest)
+        self.network = try_freeze(self.recognizer, weights.arrays) if fast else None
+        self._refining = None  # the network up to the sequence, where the other one goes on
 
     @property
-    def spec(self) -> ModelSpec:
+    def spec(self) -> RecognizerSpec:
         """The model's spec."""
         return self.recognizer.spec
 
@@ -74,31 +88,64 @@ class SequenceReader:
         return self.recognizer.tokenizer
 
     def read(
-        self, images: Sequence[Picture], lexicon: Lexicon | Iterable[str] | None = None, alternatives: int = 0
+        self,
+        images: Sequence[Picture],
+        lexicon: WordList | Lexicon | Iterable[str] | None = None,
+        alternatives: int = 0,
+        language: str | Language | None = None,
+        spans: bool = False,
     ) -> list[Prediction]:
-        """Reads pictures: PIL images, arrays (H, W) or (H, W, 3) of uint8, or paths.
+        """Reads pictures: PIL images, arrays (`images.from_array` says which) or paths, `path#2` for a page of a file.
 
-        With a lexicon (a `Lexicon`, or words in the model's character set) the likeliest of its words is the answer.
-        `alternatives` asks for so many further readings (CTC models). Raises UserError where a picture does not open.
+        With a lexicon (words, or a `WordList` or `Lexicon` made of them once) the likeliest of its words is the answer,
+        as the list spells it. Without one the `language` weighs what is seen by what is written: `english`, `none`, a
+        file's path or a `Language`; None: English where the model reads all its letters. `alternatives` asks for this
+        many further readings, or words of the lexicon (without one: of CTC models, and of any with a language); `spans`
+        for the places of the symbols. Lines longer than the model's pictures are read in pieces. Raises UserError where
+        a picture does not open.
         """
-        if lexicon is not None and not isinstance(lexicon, Lexicon):
-            lexicon = Lexicon(list(lexicon), self.tokenizer.symbols)
-        pixels = [self.pixels(image) for image in images]
+        channel = self.channel(language) if lexicon is None else None
+        if lexicon is not None and not isinstance(lexicon, WordList):
+            known = isinstance(lexicon, Lexicon)
+            lexicon = WordList(lexicon, {}) if known else spell_out(lexicon, self.tokenizer)
+        opened = [open_picture(image) for image in images]
+        pixels = [self.transform.pixels(image) for image in opened]
         predictions: list[Prediction] = [Prediction("", 0.0, "")] * len(pixels)
         for rows in by_width([image.shape[2] for image in pixels]):
             batch = normalise(np.stack([pixels[row] for row in rows]))
-            for row, prediction in zip(rows, self._read_batch(batch, lexicon, alternatives)):
-                predictions[row] = prediction
+            for row, prediction in zip(rows, self._read_batch(batch, lexicon, channel, alternatives, spans)):
+                predictions[row] = replace(prediction, warning=self._warn(opened[row]))
         return predictions
+
+    def _warn(self, image: Image.Image) -> str:
+        """What is wrong with a picture for this model, if anything."""
+        shape = self.spec.image
+        high = image.height / image.width
+        if high > UPRIGHT and not self.tokenizer.separator:
+            return f"{high:.1f} times as high as wide; turn a word on its side upright, cut lines apart"
+        widest = shape.widest if self.pieces is None else self.pieces.longest
+        squeezed = shape.height * image.width / (image.height * widest)
+        if squeezed <= SQUEEZED[shape.resize]:
+            return ""
+        remedy = f", or take {LINES}" if self.pieces is None and LINES in bundled_names() else ""
+        return f"squeezed {squeezed:.1f} times to the {widest} columns of the model; cut a line into its words{remedy}"
 
     def pixels(self, image: Picture) -> np.ndarray:
         """The picture as the model takes it, uint8 (C, H, W). Raises UserError where it cannot be opened."""
         return self.transform.pixels(open_picture(image))
 
     def log_probs(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images float32 (N, C, H, W) of one width -> log-probabilities (T, N, K) and lengths (N,)."""
-        logits, lengths = self.logits(images)
-        return _log_softmax(logits), lengths
+        """Images float32 (N, C, H, W) of one width -> log-probabilities (T, N, K) and lengths (N,). What is wider than
+        the model's pictures is read in pieces.
+        """
+        width = images.shape[3]
+        if self.pieces is None or width <= self.pieces.widest:
+            logits, lengths = self.logits(images)
+            return _log_softmax(logits), lengths
+        cut = self.pieces.cut(images)
+        parts = [_log_softmax(self.logits(cut[i : i + BATCH])[0]) for i in range(0, len(cut), BATCH)]
+        joined = self.pieces.join(np.concatenate(parts, axis=1), width)
+        return joined, np.full(len(images), len(joined))
 
     def logits(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images float32 (N, C, H, W) of one width -> logits (T, N, K) and lengths (N,)."""
@@ -106,13 +153,15 @@ class SequenceReader:
 
         generator = self.recognizer.generator
         sequence, lengths = self._sequence(images)
-        if self.network is not None and generator.aligned:
-            return sequence, lengths  # the head is frozen with the rest
+        if self.network is not None and generator.whole:
+            return generator.trim(sequence), lengths  # it is frozen with the rest: these are its logits
         with backend.no_grad():
-            return backend.ops.numpy(generator(backend.ops.array(sequence), lengths)), lengths
+            return backend.ops.numpy(self.recognizer.generate(backend.ops.array(sequence), lengths)), lengths
 
     def _sequence(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the frozen network gives, else the refined sequence (T, N, D); and lengths (N,)."""
+        """What the frozen network gives, logits (T', N, K) of what it holds whole; else the refined sequence (T, N, D);
+        and lengths (N,).
+        """
         from crnn_jt import backend
 
         widths = np.full(len(images), images.shape[3])
@@ -122,12 +171,17 @@ class SequenceReader:
             sequence, lengths = self.recognizer.sequence(backend.ops.array(images), widths)
             return backend.ops.numpy(sequence), np.asarray(lengths)
 
-    def readings(self, images: np.ndarray, widths: np.ndarray) -> list[ctc.Reading]:
+    def readings(self, images: np.ndarray, widths: np.ndarray, channel: Channel | None = None) -> list[ctc.Reading]:
         """Lexicon-free readings of a padded batch: float32 (N, C, H, W) and each image's own width (N,)."""
         found: list[ctc.Reading] = [ctc.Reading((), 0.0)] * len(images)
         for rows in by_width(widths):
-            log_probs, lengths = self.log_probs(np.ascontiguousarray(images[rows][:, :, :, : widths[rows[0]]]))
-            for row, reading in zip(rows, self.recognizer.generator.decode(log_probs, lengths)):
+            own = np.ascontiguousarray(images[rows][:, :, :, : widths[rows[0]]])
+            log_probs, lengths = self.log_probs(own)
+            readings = self.recognizer.generator.decode(log_probs, lengths)
+            if channel is not None:
+                choices = self.correct(channel, log_probs, lengths)
+                readings = [ctc.Reading(tuple(self.tokenizer.encode(c.text)), c.confidence) for c in choices]
+            for row, reading in zip(rows, readings):
                 found[row] = reading
         return found
 
@@ -135,15 +189,27 @@ class SequenceReader:
         """log p(words[m] | images[rows[m]]), (M,), for float32 (N, C, H, W) of one width; features come once."""
         from crnn_jt import backend
 
-        refined, lengths = self._sequence(images)
+        refined, lengths = self._scored(images)
         chunks = range(0, len(words), PAIRS)
         with backend.no_grad():
             parts = [self._pairs(refined, lengths, rows[i : i + PAIRS], list(words[i : i + PAIRS])) for i in chunks]
         return np.concatenate(parts) if parts else np.zeros(0)
 
+    def _scored(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What words are scored by: logits where these answer by place, else the refined sequence; and lengths (N,)."""
+        from crnn_jt.backend import state
+
+        generator = self.recognizer.generator
+        if self.network is None or not generator.whole or generator.by_place:
+            return self._sequence(images)
+        if self._refining is None:  # few models are asked for scores: no memory before
+            self._refining = self.recognizer.freeze(state(self.recognizer), whole=False)
+        return self._refining.run(images), self.recognizer.steps(np.full(len(images), images.shape[3]))
+
     def _pairs(self, refined: np.ndarray, lengths: np.ndarray, rows: np.ndarray, words: list[str]) -> np.ndarray:
         """Scores of at most PAIRS words, filled up to a shape that comes again."""
         from crnn_jt.backend import ops
+        from crnn_jt.places import score_words
 
         encoded = [self.tokenizer.encode(word) for word in words]
         longest = max(map(len, encoded))
@@ -151,44 +217,98 @@ class SequenceReader:
         encoded += [filler] * (PAIRS + 1 - len(words))
         rows = np.concatenate([rows, np.zeros(len(encoded) - len(words), dtype=np.int64)])
         sequence = ops.array(np.ascontiguousarray(refined[:, rows]))
-        return np.asarray(self.recognizer.generator.score(sequence, lengths[rows], encoded))[: len(words)]
+        if self.network is not None and self.recognizer.generator.by_place:
+            return np.asarray(score_words(sequence, encoded))[: len(words)]  # these are its logits
+        return np.asarray(self.recognizer.score(sequence, lengths[rows], encoded))[: len(words)]
 
-    def _read_batch(self, images: np.ndarray, lexicon: Lexicon | None, alternatives: int) -> list[Prediction]:
+    def channel(self, language: str | Language | None) -> Channel | None:
+        """The language ready to correct this model's readings, as `read` takes it; None where there is none."""
+        return open_channel(language, self.tokenizer.symbols, self.tokenizer.separator)
+
+    def correct(self, channel: Channel, log_probs: np.ndarray, lengths: np.ndarray) -> list[Choice]:
+        """The texts of images by picture and language, from their log-probabilities."""
+        framewise = self.recognizer.generator.framewise
+        return channel.correct(log_probs, lengths) if framewise else channel.correct_steps(log_probs)
+
+    def _read_batch(
+        self, images: np.ndarray, words: WordList | None, channel: Channel | None, alternatives: int, spans: bool
+    ) -> list[Prediction]:
         log_probs, lengths = self.log_probs(images)
         readings = self.recognizer.generator.decode(log_probs, lengths)
         predictions = [self._prediction(reading) for reading in readings]
-        if alternatives and self.recognizer.generator.aligned:
+        if spans and self.recognizer.generator.framewise:
+            paths = log_probs.argmax(2).T  # (N, T)
+            found = [find_spans(path[:length]) for path, length in zip(paths, lengths)]
+            predictions = [replace(one, spans=own) for one, own in zip(predictions, found)]
+        if words is not None:
+            return self._read_among(images, log_probs, lengths, words, predictions, alternatives)
+        if alternatives and self.recognizer.generator.framewise:
             predictions = [
                 self._with_alternatives(prediction, log_probs[: lengths[n], n], alternatives)
                 for n, prediction in enumerate(predictions)
             ]
-        if lexicon is None:
-            return predictions
-        chosen = self._choose(images, log_probs, lengths, lexicon, [prediction.raw for prediction in predictions])
-        return [_under_lexicon(prediction, choice) for prediction, choice in zip(predictions, chosen)]
+        if channel is not None:
+            choices = self.correct(channel, log_probs, lengths)
+            return [_under_language(*pair, alternatives) for pair in zip(predictions, choices)]
+        return predictions
+
+    def _read_among(self, images, log_probs, lengths, words: WordList, predictions, alternatives) -> list[Prediction]:
+        """Predictions without a lexicon as those under one."""
+        texts = [prediction.raw for prediction in predictions]
+        chosen = self._choose(images, log_probs, lengths, words.lexicon, texts)
+        found = [_under_lexicon(prediction, choice, words) for prediction, choice in zip(predictions, chosen)]
+        if not alternatives:
+            return found
+        return [
+            replace(
+                one, alternatives=self._rank(images[n : n + 1], log_probs[:, n], lengths[n], words, one, alternatives)
+            )
+            for n, one in enumerate(found)
+        ]
+
+    def _rank(self, image, log_probs, length, words: WordList, prediction: Prediction, count: int):
+        """The likeliest `count` words for one image (1, C, H, W), log_probs (T, K), beside the answer."""
+        lexicon = words.lexicon
+        numbers = np.arange(len(lexicon))
+        if len(lexicon) > FAST_LEXICON:
+            numbers = lexicon.nearest(prediction.raw, DECODER_DELTA)[0]
+        forms = [lexicon.words[number] for number in numbers]
+        if not forms:
+            return ()
+        if self.recognizer.generator.framewise:
+            scores = ctc.forward_scores(log_probs[:length], *ctc.pad([self.tokenizer.encode(form) for form in forms]))
+        else:
+            scores = self.score(image, np.zeros(len(forms), np.int64), forms)
+        best = [(words.spell(forms[place]), float(np.exp(min(scores[place], 0.0)))) for place in np.argsort(-scores)]
+        return tuple(pair for pair in best if pair[0] != prediction.text and pair[1] > 0)[:count]
 
     def _prediction(self, reading: ctc.Reading) -> Prediction:
-        text = self.tokenizer.decode(reading.indices)
+        text = compose(self.tokenizer.decode(reading.indices))
         return Prediction(text, reading.confidence, text, reading.character_confidences)
 
     def _with_alternatives(self, prediction: Prediction, log_probs: np.ndarray, count: int) -> Prediction:
         beams = ctc.beam_search(log_probs, width=max(8, 2 * count))
-        texts = [(self.tokenizer.decode(beam.indices), beam.confidence) for beam in beams]
+        texts = [(compose(self.tokenizer.decode(beam.indices)), beam.confidence) for beam in beams]
         others = [(text, confidence) for text, confidence in texts if text != prediction.text]
         return replace(prediction, alternatives=tuple(others[:count]))
 
     def _choose(self, images, log_probs, lengths, lexicon: Lexicon, texts: list[str]) -> list[LexiconReading]:
-        if self.recognizer.generator.aligned:
+        if self.recognizer.generator.framewise:
             return lexicon.decode(log_probs, lengths)
         delta = DECODER_DELTA if len(lexicon) > FAST_LEXICON else None
         return lexicon.choose(texts, lambda rows, words: self.score(images, rows, words), delta)
 
 
-def _under_lexicon(prediction: Prediction, choice: LexiconReading) -> Prediction:
+def _under_lexicon(prediction: Prediction, choice: LexiconReading, words: WordList) -> Prediction:
     if not choice.within:
         return replace(prediction, lexicon="fallback")
     confidence = float(np.exp(min(choice.log_probability, 0.0)))
-    return replace(prediction, text=choice.word, confidence=confidence, lexicon="within")
+    return replace(prediction, text=words.spell(choice.word), confidence=confidence, lexicon="within")
+
+
+def _under_language(prediction: Prediction, choice: Choice, alternatives: int) -> Prediction:
+    others = choice.others[:alternatives] or prediction.alternatives  # a sure reading has no rivals in the language
+    return replace(prediction, text=choice.text, confidence=choice.confidence, alternatives=others)
 
 
 def by_width(widths: Sequence[int], batch: int = BATCH) -> list[list[int]]:
@@ -202,39 +322,20 @@ def by_width(widths: Sequence[int], batch: int = BATCH) -> list[list[int]]:
     return [rows[i : i + batch] for rows in groups.values() for i in range(0, len(rows), batch)]
 
 
-def open_picture(image: Picture) -> Image.Image:
-    """A PIL image, array or path as a PIL image. Raises UserError."""
-    if isinstance(image, Image.Image):
-        return image
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
-            raise UserError(f"an array {image.dtype}{list(image.shape)} is no picture; give uint8 (H, W) or (H, W, 3)")
-        return Image.fromarray(image)
-    try:
-        return pictures.decode(Path(image).read_bytes(), str(image))
-    except CorruptSample as corrupt:
-        raise UserError(str(corrupt)) from corrupt
-    except OSError as error:
-        raise UserError(f"{image}: cannot be opened ({error.strerror})") from error
+def _plan_pieces(recognizer) -> Pieces | None:
+    """How long lines are cut; None for models of single words or of music, and those whose steps are no columns."""
+    image, symbols = recognizer.spec.image, recognizer.tokenizer
+    lines = image.resize == "proportional" and " " in symbols.symbols and not symbols.separator
+    columns = recognizer.extractor.sequence is COLUMNS and recognizer.rectifier is None
+    if not lines or not columns or not recognizer.generator.framewise:
+        return None
+    one, two = recognizer.steps(np.array([image.max_width, 2 * image.max_width]))
+    return Pieces(image.max_width, image.height, image.multiple, float(two - one) / image.max_width)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(2, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(2, keepdims=True))
-
-
-def _frozen(recognizer, weights: Weights):
-    """The network on the CPU kernels, or None (said in the log) where they do not cover it."""
-    from crnn_jt.freeze import NotCovered, Parts, freeze_parts
-
-    extractor, generator = recognizer.extractor, recognizer.generator
-    try:
-        head = generator.layers()[0] if generator.aligned else None
-        plans = extractor.layers(), recognizer.refiner.layers(), head
-        return freeze_parts(Parts(weights.spec.image.channels, *plans, extractor.sequence_axis), weights.arrays)
-    except NotCovered as reason:
-        logger.info("%s", f"{weights.spec.name}: runs on Jittor's own operators; the fast kernels lack {reason}")
-        return None
 
 
 def load(name: str | Path, fast: bool = True) -> SequenceReader:
@@ -244,27 +345,3 @@ def load(name: str | Path, fast: bool = True) -> SequenceReader:
     >>> crnn_jt.load("crnn-light").read(["sign.jpg"])[0].text
     """
     return SequenceReader(load_weights(name), str(name), fast)
-
-
-def expand(paths: Sequence[str]) -> list[Path]:
-    """Files of paths, folders (their pictures, sorted) and globs. Raises UserError for what is not there."""
-    import glob
-
-    from PIL import Image as pil
-
-    endings = {ending.lower() for ending in pil.registered_extensions()}
-    found: list[Path] = []
-    for path in paths:
-        if os.path.isdir(path):
-            inside = sorted(p for p in Path(path).iterdir() if p.suffix.lower() in endings and p.is_file())
-            if not inside:
-                raise UserError(f"{path}: no pictures in this folder")
-            found += inside
-        elif os.path.exists(path):
-            found.append(Path(path))
-        else:
-            matches = sorted(glob.glob(path, recursive=True))
-            if not matches:
-                raise UserError(f"{path}: no such file, folder or pattern")
-            found += [Path(match) for match in matches if os.path.isfile(match)]
-    return found

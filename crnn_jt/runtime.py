@@ -1,10 +1,10 @@
 """Makes Jittor importable on this machine, before its first import, without downloads.
 
-Jittor compiles itself when it is first imported and, left alone, fetches oneDNN and trusts any `nvcc` that it finds.
-Here the compiler, the Python headers, oneDNN (from the PyPI wheels) and CUDA are looked at first: what is missing is
-said in one line, what is there is handed to Jittor through its own environment variables, and a user's own settings
-of `cc_path`, `nvcc_path`, `use_mkl`, `python_config_path`, `cache_name` are respected. Nothing is written outside the
-user's Jittor cache.
+Jittor compiles itself when it is first imported and, left alone, downloads oneDNN and trusts any `nvcc` that it finds.
+Here the compiler, the Python headers, oneDNN (from the PyPI wheels), CUDA and the cache are checked first: what is
+missing is reported in one line, what is there is passed to Jittor through its own environment variables, and a user's
+own settings of `cc_path`, `nvcc_path`, `use_mkl`, `python_config_path`, `cache_name` are respected. Nothing is written
+outside the user's Jittor cache: the installation may be read-only, and belong to another user.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import platform
 import shutil
 import signal
+import site
 import sys
 import sysconfig
 import tempfile
@@ -25,9 +26,11 @@ from pathlib import Path
 
 import numpy as np
 
+from crnn_jt import core_patch, op_compiler
 from data_tools.errors import UserError
 
 ONEDNN_WHEELS = ("onednn-cpu-gomp", "onednn-devel-cpu-gomp")
+ONEDNN_VERSION = "2021.3.0"
 _HEADERS = Path("oneapi/dnnl")
 _ONEDNN_FOLDER = {"x86_64": "dnnl_lnx_2.2.0_cpu_gomp", "aarch64": "dnnl_lnx_2.2.0_cpu_gomp_aarch64"}
 
@@ -42,10 +45,11 @@ def prepare() -> None:
     os.environ.setdefault("python_config_path", find_python_config())
     if "nvcc_path" not in os.environ and not cuda_runtime():
         os.environ["nvcc_path"] = ""
+    make_cache()
     if os.environ.get("use_mkl", "1") == "1":
         place_onednn()
     os.environ["use_mpi"] = str(int(under_mpirun()))
-    if under_mpirun():  # compiling in threads hangs beside Open MPI
+    if under_mpirun():  # compiling in threads hangs under Open MPI
         os.environ.setdefault("use_parallel_op_compiler", "0")
     os.environ.setdefault("cache_name", "crnn_jt")
     os.environ.setdefault("log_silent", "1")
@@ -69,7 +73,10 @@ def import_jittor():
             import jittor_utils
 
             jittor_utils.pool_cleanup = _end_compilers
+            core_patch.install(jittor_utils, jittor_home() / ".cache/jittor")
             import jittor
+
+        op_compiler.install(jittor)
     except Exception as error:
         raise UserError(f"Jittor cannot start: {_last_line(error)} (python -m crnn_jt doctor says more)") from error
     finally:
@@ -81,8 +88,9 @@ def import_jittor():
 
 
 def _end_compilers() -> None:
-    """Ends Jittor's pool of compiling processes at exit, in place of its own clean-up: that waits for ever where a
-    signal to the whole process group (Ctrl-C, a service manager's SIGTERM) ended a process that held the pool's lock.
+    """Ends Jittor's pool of compiling processes at exit, in place of its own clean-up, which waits forever when a
+    signal to the whole process group (Ctrl-C, a service manager's SIGTERM) has ended a process that held the pool's
+    lock.
     """
     pool = sys.modules["jittor_utils"].p
     pool._terminate.cancel()
@@ -97,7 +105,7 @@ def _last_line(error: Exception) -> str:
 
 
 def find_compiler() -> str:
-    """The C++ compiler that Jittor shall use: the user's `cc_path`, else g++. Raises UserError where there is none."""
+    """The C++ compiler for Jittor: the user's `cc_path`, else g++. Raises UserError where there is none."""
     named = os.environ.get("cc_path")
     found = shutil.which(named or "g++")
     if found is None:
@@ -127,9 +135,8 @@ def find_python_config() -> str:
 
 
 def under_mpirun() -> bool:
-    """Whether `mpirun` started this process; else Jittor need not build and start MPI wherever there is an mpicc.
-
-    Raises UserError where it did and there is no mpicc to build with.
+    """Whether `mpirun` started this process. Jittor's MPI support is built and used only then, not wherever there is an
+    mpicc. Raises UserError where it is needed and there is no mpicc to build it with.
     """
     if "OMPI_COMM_WORLD_SIZE" not in os.environ:
         return False
@@ -158,18 +165,41 @@ def _loads(library: str) -> bool:
     return True
 
 
+def _user_home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # a container's user that has no entry in /etc/passwd
+        raise UserError("HOME: not set, and this user has no home folder; set HOME to a folder of your own") from error
+
+
 def jittor_home() -> Path:
     """The folder whose `.cache/jittor` Jittor uses: `JITTOR_HOME`, what its config file remembers, or the user's
     home.
     """
     remembered = {}
-    config = Path.home() / ".cache/jittor/config.json"
+    config = _user_home() / ".cache/jittor/config.json"
     if config.is_file():
         try:
             remembered = json.loads(config.read_text())
         except ValueError as error:
             raise UserError(f"{config}: not valid JSON; delete it, Jittor writes it anew") from error
-    return Path(os.environ.get("JITTOR_HOME", remembered.get("JITTOR_HOME", Path.home())))
+    return Path(os.environ.get("JITTOR_HOME", remembered.get("JITTOR_HOME", _user_home())))
+
+
+def make_cache() -> Path:
+    """Makes Jittor's cache folder and returns it. Raises UserError where it cannot be written, or where the user's home
+    cannot: Jittor keeps its config file there, whatever JITTOR_HOME says.
+    """
+    cache = jittor_home() / ".cache/jittor"
+    for folder, name in ((_user_home() / ".cache/jittor", "HOME"), (cache, "JITTOR_HOME")):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            why = f"cannot be written ({error.strerror}), and Jittor keeps there what it compiles"
+            raise UserError(f"{folder}: {why}; set {name} to a folder that can be written") from error
+    return cache
 
 
 def onednn_folder() -> Path:
@@ -187,23 +217,33 @@ def onednn_works(folder: Path) -> bool:
 
 
 def place_onednn() -> Path:
-    """Copies oneDNN from the wheels of this environment to where Jittor looks, unless one that works is there already.
+    """Copies oneDNN from the installed wheels to where Jittor looks, unless a working one is there already, whoever put
+    it there. A dangling link or a broken copy is replaced. Returns the folder.
 
     Copied, not linked: the folder is shared by all environments of the user and must outlive this one.
     """
-    folder, prefix = onednn_folder(), Path(sys.prefix)
+    folder = onednn_folder()
     if onednn_works(folder):
         return folder
-    if not (prefix / "lib/libmkldnn.so").is_file() or not (prefix / "include" / _HEADERS).is_dir():
-        wheels = " ".join(ONEDNN_WHEELS)
-        raise UserError(
-            f"oneDNN: not in this environment; pip install -r requirements.txt ({wheels}), or set use_mkl=0"
-        )
+    prefix = installed_onednn()
+    if prefix is None:
+        wheels = " ".join(f"{name}=={ONEDNN_VERSION}" for name in ONEDNN_WHEELS)
+        raise UserError(f"oneDNN: not installed; pip install {wheels}, or set use_mkl=0 (slow convolutions)")
     try:
         _copy_onednn(prefix, folder)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); free space or set JITTOR_HOME") from error
     return folder
+
+
+def installed_onednn() -> Path | None:
+    """The prefix under whose `lib` and `include` pip put the oneDNN wheels: the environment's, /usr/local for Debian's
+    own Python, or the user's after `pip install --user`. None where there is none.
+    """
+    for prefix in map(Path, (sys.prefix, sysconfig.get_path("data"), site.getuserbase())):
+        if (prefix / "lib/libmkldnn.so").is_file() and (prefix / "include" / _HEADERS).is_dir():
+            return prefix
+    return None
 
 
 def _copy_onednn(prefix: Path, folder: Path) -> None:

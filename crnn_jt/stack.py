@@ -1,87 +1,113 @@
-"""Turns a plan (`layers.py`) into the module that trains, on either backend."""
+"""Turns a plan (`layers`) into the module that trains, on either backend.
+
+One invariant keeps a sample's features independent of its batch mates: *columns after an image's own width are zero on
+entry to every convolution wider than 1*, as the padding of the image alone would be. Other layers either look at one
+column at a time, or leave those columns out themselves (padded pooling, means, attention, recurrences). What the last
+layer leaves there is undefined; nothing may read it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
 
 import numpy as np
 
 from crnn_jt import layers
-from crnn_jt.backend import kernels, nn, ops, ranks
-from crnn_jt.layers import Plan
-
-LOWEST = -1e30  # what padded places hold before a maximum is taken
+from crnn_jt.backend import conv_units, nn, ops
+from crnn_jt.layers import Layer, Plan, recall
+from crnn_jt.modules import module_of
+from crnn_jt.padding import LOWEST, after, fill
+from data_tools.errors import UserError
 
 
 class Stack(nn.Module):
-    """The layers of a plan in order.
+    """The layers of a plan in order. Raises UserError for a layer that cannot run in a chain.
 
-    Image plans map (N, C, H, W) -> (N, C', H', W'), sequence plans (T, N, C) -> (T, N, C'). `sizes` (N,) are the valid
-    widths or step counts where they differ within the batch: what lies behind them is kept at zero, so that a sample's
-    features do not depend on its batch mates.
+    Image plans map (N, C, H, W) -> (N, C', H', W'), sequence plans (T, N, C) -> (T', N, C'). `sizes` (N,) are the valid
+    widths or step counts where they differ within the batch. `kept` holds values (array, sizes) by name that layers of
+    the plan ask for; what the plan keeps is added to a copy.
     """
 
     def __init__(self, plan: Plan):
         super().__init__()
-        self.plan, self.units = plan, layers.conv_units(plan)
+        self.plan, self.units = plan, _units(plan)
+        self.calls = tuple(_call_of(layer) for layer in plan)
         for position, layer in enumerate(plan):
-            module = _module(layer)
+            module = module_of(layer)
             if module is not None:
                 setattr(self, str(position), module)
 
-    def execute(self, x, sizes: np.ndarray | None = None):
-        if self.units and kernels() and ranks.count == 1 and self.is_training():
-            return self._by_units(x, sizes)
-        for position, layer in enumerate(self.plan):
-            x, sizes = self._through(layer, getattr(self, str(position), None), x, sizes)
-        return x
+    def execute(self, x, sizes: np.ndarray | None = None, kept: dict | None = None):
+        """The output alone."""
+        return self.with_sizes(x, sizes, kept)[0]
+
+    def with_sizes(self, x, sizes: np.ndarray | None = None, kept: dict | None = None) -> tuple:
+        """The output and its valid sizes."""
+        at_once = self._by_units(x, sizes)
+        return self._chain(x, sizes, kept)[:2] if at_once is None else (at_once, self._after(sizes))
+
+    def maps(self, x, sizes: np.ndarray | None, taps: Sequence[int], kept: dict | None = None) -> list[tuple]:
+        """The values, with their valid sizes, after the layers at these positions."""
+        tapped = self._chain(x, sizes, kept, taps)[2]
+        return [tapped[tap] for tap in taps]
 
     def _by_units(self, x, sizes: np.ndarray | None):
-        """The same in the kernels' own layout from the first layer to the last, for plans of convolution units."""
-        from crnn_jt.backend.fast.pixels import to_pixels, to_planes
+        """The output by a path of the backend's for training units of convolution, norm, ReLU and pooling; or None."""
+        if not self.units:
+            return None
+        found = [
+            (getattr(self, str(conv)), None if norm is None else getattr(self, str(norm)), pool)
+            for conv, norm, pool in self.units
+        ]
+        return conv_units(found, x, sizes)
 
-        wide = [self.plan[unit.conv].kernel[1] > 1 for unit in self.units]
-        x = to_pixels(_fill(x, sizes, 0.0) if wide[0] and sizes is not None else x)
-        for unit, clear in zip(self.units, [*wide[1:], False]):
-            x, sizes = self._through_unit(unit, clear, x, sizes)
-        return to_planes(x, self.plan[self.units[-1].conv].out_channels)
+    def _after(self, sizes: np.ndarray | None) -> np.ndarray | None:
+        return None if sizes is None else layers.out_shape(self.plan, 0, sizes)[1]
 
-    def _through_unit(self, unit: layers.Unit, clear: bool, x, sizes: np.ndarray | None):
-        from crnn_jt.backend.fast.conv import convolve
-        from crnn_jt.backend.fast.pixels import finish
+    def _chain(self, x, sizes: np.ndarray | None, kept: dict | None, taps: Sequence[int] = ()) -> tuple:
+        kept, tapped = dict(kept or {}), {}
+        for position, (layer, call) in enumerate(zip(self.plan, self.calls)):
+            x, sizes = call(layer, getattr(self, str(position), None), x, sizes, kept)
+            if position in taps:
+                tapped[position] = (x, sizes)
+        return x, sizes, tapped
 
-        conv, norm = getattr(self, str(unit.conv)), getattr(self, str(unit.norm), None)
-        pool = self.plan[unit.pool] if unit.pool >= 0 else layers.NO_POOL
-        inside = _behind((self.plan[unit.conv],), sizes)
-        sizes = _behind((pool,), inside)
-        x = convolve(x, conv.weight, conv.bias, conv.stride, conv.padding)
-        beside = bool(pool.padding[1])  # windows reach behind an image's width
-        x, mean, var = finish(
-            x, conv.out_channels, norm, pool, inside if beside else None, sizes if beside or clear else None
-        )
-        if norm is not None:
-            norm.remember(mean, var)
-        return x, sizes
 
-    def _through(self, layer, module, x, sizes):
-        if isinstance(layer, layers.BiLSTM):
-            return module(x, sizes), sizes
-        if isinstance(layer, layers.Context):
-            return _beside_largest(x, sizes), sizes
-        if isinstance(layer, layers.Residual):
-            return module(x, sizes), _behind((layer,), sizes)
-        if isinstance(layer, layers.Activation):
-            return getattr(ops, layer.kind)(x), sizes
-        if isinstance(layer, layers.MaxPool):
-            return self._pooled(layer, x, sizes), _behind((layer,), sizes)
-        if isinstance(layer, layers.Conv) and layer.kernel[1] > 1 and sizes is not None:
-            x = _fill(x, sizes, 0.0)
-        return module(x), _behind((layer,), sizes)
+def _units(plan: Plan) -> tuple[tuple, ...]:
+    """A plan of nothing but units: position of a convolution, of its norm or None, then ReLU, then the windows
+    (kernel, stride, padding) of a max pooling or None. () for any other plan.
+    """
+    units, position = [], 0
+    kinds = (layers.Conv, layers.BatchNorm, layers.Activation, layers.MaxPool)
+    while position < len(plan):
+        found: list[int | None] = [None] * 4
+        for part, kind in enumerate(kinds):
+            if position < len(plan) and type(plan[position]) is kind:  # like `freeze`: fusing depends on what follows
+                found[part], position = position, position + 1
+        conv, norm, relu, pool = found
+        if conv is None or relu is None or plan[relu].kind != "relu":
+            return ()
+        windows = None if pool is None else (plan[pool].kernel, plan[pool].stride, plan[pool].padding)
+        units.append((conv, norm, windows))
+    return tuple(units)
 
-    @staticmethod
-    def _pooled(layer, x, sizes):
-        if not layer.padding[1] or sizes is None:
-            return ops.max_pool(x, layer.kernel, layer.stride, layer.padding)
-        x = ops.max_pool(_fill(x, sizes, LOWEST), layer.kernel, layer.stride, layer.padding)
-        return _fill(x, _behind((layer,), sizes), 0.0)  # LOWEST would spoil the statistics of a norm that follows
+
+class PlanStage(nn.Module):
+    """A stage that is one plan: keys `stack.…`."""
+
+    def __init__(self, plan: Plan):
+        super().__init__()
+        self.plan = plan
+        self.stack = Stack(plan)
+
+    def layers(self) -> Plan:
+        """The layers in the order of computation, for `freeze` and `export`."""
+        return self.plan
+
+    def named_layers(self) -> dict[str, Layer]:
+        """Every layer that may hold arrays, by its key within the stage."""
+        return dict(layers.walk(self.plan, "stack."))
 
 
 class ResidualUnit(nn.Module):
@@ -92,44 +118,202 @@ class ResidualUnit(nn.Module):
         self.body = Stack(layer.body)
         self.shortcut = Stack(layer.shortcut)
 
-    def execute(self, x, sizes: np.ndarray | None = None):
-        return self.body(x, sizes) + self.shortcut(x, sizes)
+
+class GateUnit(nn.Module):
+    """`x · body(x)`."""
+
+    def __init__(self, layer: layers.Gate):
+        super().__init__()
+        self.body = Stack(layer.body)
 
 
-def _module(layer: layers.Layer):
-    if isinstance(layer, layers.Conv):
-        return nn.Conv2d(
-            layer.in_channels, layer.out_channels, layer.kernel, layer.stride, layer.padding, bias=layer.bias
-        )
-    if isinstance(layer, layers.Norm):
-        return nn.BatchNorm2d(layer.channels, eps=layer.eps)
-    if isinstance(layer, layers.Linear):
-        return nn.Linear(layer.in_features, layer.out_features)
-    if isinstance(layer, layers.BiLSTM):
-        return nn.BiLSTM(layer.in_features, layer.hidden)
-    if isinstance(layer, layers.Residual):
-        return ResidualUnit(layer)
-    if isinstance(layer, layers.Dropout):
-        return nn.Dropout(layer.rate)
-    return None
+class ChoiceUnit(nn.Module):
+    """One candidate; the others are not computed.
+
+    `drawn` says which: None, the one of the largest alpha; (n,), number n; (n, m), number n as the value and the slope
+    of a binary gate between both for their alphas (ProxylessNAS: Cai et al., ICLR 2019, section 3.2.1).
+    """
+
+    def __init__(self, layer: layers.Choice):
+        super().__init__()
+        for number, plan in enumerate(layer.candidates):
+            setattr(self, str(number), Stack(plan))
+        nn.set_parameter(self, "alphas", np.zeros(len(layer.candidates)))
+        self.drawn: tuple[int, ...] | None = None
+
+    def execute(self, x, sizes: np.ndarray | None, kept: dict) -> tuple:
+        """The candidate's value and its sizes."""
+        drawn = self.drawn or (int(ops.numpy(self.alphas).argmax()),)
+        values = [getattr(self, str(number)).with_sizes(x, sizes, kept) for number in drawn]
+        (value, sizes), shape = values[0], tuple(values[0][0].shape)
+        if len(drawn) == 1:
+            return value, sizes
+        shares = ops.softmax(ops.concat([self.alphas[number : number + 1] for number in drawn], 0), 0)
+        gates = ops.array(np.float32([1, 0])) + shares - ops.stop_gradient(shares)  # (2,): value 1, 0; slope of shares
+        both = ops.stack([value for value, _ in values], 0).reshape((2, -1))
+        return ops.matmul(gates.reshape((1, 2)), both).reshape(shape), sizes
 
 
-def _behind(plan: Plan, sizes: np.ndarray | None) -> np.ndarray | None:
-    return None if sizes is None else layers.out_shape(plan, 0, sizes)[1]
+module_of.register(layers.Residual, ResidualUnit)
+module_of.register(layers.Gate, GateUnit)
+module_of.register(layers.Choice, ChoiceUnit)
 
 
-def _beside_largest(x, lengths: np.ndarray | None):
-    """(T, N, C) -> (T, N, 2C): each step's features, and the largest of each over the steps of its sequence."""
+@singledispatch
+def call(layer: Layer, module, x, sizes: np.ndarray | None, kept: dict) -> tuple:
+    """One layer of a chain: its module (or None), the value with its sizes, the kept ones -> the next value, sizes."""
+    raise UserError(f"the layer {type(layer).__name__} does not run in a chain")
+
+
+def _call_of(layer: Layer):
+    """What `call` will do with a layer. One that nobody registered is refused here, before anything runs."""
+    found = call.dispatch(type(layer))
+    if found is call.dispatch(object):
+        found(layer, None, None, None, {})
+    return found
+
+
+def _alone(layer: Layer, module, x, sizes, kept) -> tuple:
+    """Layers that look at one column or step at a time and keep their number."""
+    return module(x), sizes
+
+
+for _kind in (layers.BatchNorm, layers.LayerNorm, layers.Linear, layers.Dropout, layers.Positions):
+    call.register(_kind, _alone)
+
+
+@call.register(layers.Activation)
+def _(layer: layers.Activation, module, x, sizes, kept) -> tuple:
+    return getattr(ops, layer.kind)(x), sizes
+
+
+@call.register(layers.Conv)
+def _(layer: layers.Conv, module, x, sizes, kept) -> tuple:
+    if layer.kernel[1] > 1 and sizes is not None:  # the invariant
+        x = fill(x, sizes, 0.0)
+    return module(x), after(layer, sizes)
+
+
+@call.register(layers.ConvTranspose)
+def _(layer: layers.ConvTranspose, module, x, sizes, kept) -> tuple:
+    return module(x if sizes is None else fill(x, sizes, 0.0)), after(layer, sizes)
+
+
+@call.register(layers.MaxPool)
+def _(layer: layers.MaxPool, module, x, sizes, kept) -> tuple:
+    if not layer.padding[1] or sizes is None:
+        return ops.max_pool(x, layer.kernel, layer.stride, layer.padding), after(layer, sizes)
+    x = ops.max_pool(fill(x, sizes, LOWEST), layer.kernel, layer.stride, layer.padding)
+    sizes = after(layer, sizes)
+    return fill(x, sizes, 0.0), sizes  # LOWEST would spoil the statistics of a norm that follows
+
+
+@call.register(layers.AvgPool)
+def _(layer: layers.AvgPool, module, x, sizes, kept) -> tuple:
+    (batch, channels, height, width), (tall, wide) = x.shape, layer.kernel
+    height, width = layer.size(height, width)
+    windows = x[:, :, : height * tall, : width * wide].reshape((batch, channels, height, tall, width, wide))
+    return ops.mean(windows, (3, 5)).reshape((batch, channels, height, width)), after(layer, sizes)
+
+
+@call.register(layers.Slice)
+def _(layer: layers.Slice, module, x, sizes, kept) -> tuple:
+    return x[:, layer.first : layer.first + layer.count], sizes
+
+
+@call.register(layers.Shuffle)
+def _(layer: layers.Shuffle, module, x, sizes, kept) -> tuple:
+    batch, channels, height, width = x.shape
+    dealt = x.reshape((batch, layer.groups, channels // layer.groups, height * width)).permute(0, 2, 1, 3)
+    return dealt.reshape((batch, channels, height, width)), sizes  # from (N, C / groups, groups, H·W)
+
+
+@call.register(layers.GlobalMean)
+def _(layer: layers.GlobalMean, module, x, sizes, kept) -> tuple:
+    batch, channels, _, width = x.shape
+    if sizes is None:
+        return ops.mean(x, (2, 3)).reshape((batch, channels, 1, 1)), None
+    # the mean of the whole map is width / own width times too small: the columns after the image's own are zero
+    share = (width / np.asarray(sizes, np.float32)).reshape(-1, 1, 1, 1)
+    mean = ops.mean(fill(x, sizes, 0.0), (2, 3)).reshape((batch, channels, 1, 1))
+    return mean * ops.array(share), after(layer, sizes)
+
+
+@call.register(layers.Upsample)
+def _(layer: layers.Upsample, module, x, sizes, kept) -> tuple:
+    return ops.upsample_nearest(x, layer.factor), after(layer, sizes)
+
+
+@call.register(layers.BiLSTM)
+def _(layer: layers.BiLSTM, module, x, sizes, kept) -> tuple:
+    return module(x, sizes), sizes
+
+
+@call.register(layers.GlobalMaxContext)
+def _(layer: layers.GlobalMaxContext, module, x, sizes, kept) -> tuple:
     steps = x
-    if lengths is not None:
-        behind = np.arange(x.shape[0])[:, None] >= np.asarray(lengths)
-        steps = x + ops.array(LOWEST * behind[:, :, None].astype(np.float32))
+    if sizes is not None:
+        outside = np.arange(x.shape[0])[:, None] >= np.asarray(sizes)
+        steps = x + ops.array(LOWEST * outside[:, :, None].astype(np.float32))
     largest = ops.amax(steps, 0).unsqueeze(0).expand(*x.shape)
-    return ops.concat([x, largest], 2)
+    return ops.concat([x, largest], 2), sizes
 
 
-def _fill(x, widths: np.ndarray, value: float):
-    """Sets the columns of (N, C, H, W) behind each image's own width to `value`."""
-    inside = (np.arange(x.shape[3]) < np.asarray(widths)[:, None])[:, None, None, :].astype(np.float32)
-    x = x * ops.array(inside)
-    return x + ops.array(value * (1 - inside)) if value else x
+@call.register(layers.SelfAttention)
+def _(layer: layers.SelfAttention, module, x, sizes, kept) -> tuple:
+    return module(x, x, sizes), sizes
+
+
+@call.register(layers.CrossAttention)
+def _(layer: layers.CrossAttention, module, x, sizes, kept) -> tuple:
+    memory, lengths = recall(kept, layer.memory)
+    queries, sizes = recall(kept, layer.queries) if layer.queries else (x, sizes)
+    return module(queries, memory, lengths), sizes
+
+
+@call.register(layers.Residual)
+def _(layer: layers.Residual, module, x, sizes, kept) -> tuple:
+    body, after_body = module.body.with_sizes(x, sizes, kept)
+    return body + module.shortcut(x, sizes, kept), after_body
+
+
+@call.register(layers.Gate)
+def _(layer: layers.Gate, module, x, sizes, kept) -> tuple:
+    return x * module.body(x, sizes, kept), sizes
+
+
+@call.register(layers.Choice)
+def _(layer: layers.Choice, module, x, sizes, kept) -> tuple:
+    return module(x, sizes, kept)
+
+
+@call.register(layers.Keep)
+def _(layer: layers.Keep, module, x, sizes, kept) -> tuple:
+    kept[layer.name] = (x, sizes)
+    return x, sizes
+
+
+@call.register(layers.Recall)
+def _(layer: layers.Recall, module, x, sizes, kept) -> tuple:
+    return recall(kept, layer.name)
+
+
+@call.register(layers.Add)
+def _(layer: layers.Add, module, x, sizes, kept) -> tuple:
+    return x + _matching(kept, layer.name, x, sizes, range(4)), sizes
+
+
+@call.register(layers.Concat)
+def _(layer: layers.Concat, module, x, sizes, kept) -> tuple:
+    axis = 1 if len(x.shape) == 4 else 2
+    others = [axis_ for axis_ in range(4) if axis_ != axis]
+    return ops.concat([x, *(_matching(kept, name, x, sizes, others) for name in layer.names)], axis), sizes
+
+
+def _matching(kept: dict, name: str, x, sizes: np.ndarray | None, axes: Sequence[int]):
+    """A kept value that is as large as x along `axes` (frameworks would broadcast) and as wide in each sample."""
+    other, widths = recall(kept, name)
+    pairs = [(x.shape[axis], other.shape[axis]) for axis in axes if axis < len(x.shape)]
+    if any(a != b for a, b in pairs) or not np.array_equal(sizes, widths):
+        raise ValueError(f"{name!r}, kept, is {list(other.shape)} of widths {widths}; x is {list(x.shape)} of {sizes}")
+    return other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,29 +12,41 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from crnn_jt.rounding import SCALE, axis_of, restore_weights, round_weights
 from crnn_jt.spec import ModelSpec, from_dict, to_dict
 from crnn_jt.tokenizer import Tokenizer
 from data_tools.errors import UserError
 from data_tools.files import write_bytes
 
 BUNDLED = Path(__file__).parent / "bundled"
-BY_SYMBOL = ("generator.head.weight", "generator.head.bias", "generator.embedding.weight")
-"""Arrays with a row for each symbol."""
+DEFAULT = "crnn-light"
+"""The model that reads where none is named."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a weights file holds: arrays by name (float32), the model's spec, and facts about the training."""
+    """What a weights file holds: arrays by name (float32), the model's spec, and facts about the training.
+
+    `rounded` names the arrays that the file has in 8 bits, each with the axis of its output channels, which have a
+    scale each (None: one for all; `rounding`).
+    """
 
     arrays: dict[str, np.ndarray]
     spec: ModelSpec
     info: dict[str, Any] = field(default_factory=dict)
+    rounded: dict[str, int | None] = field(default_factory=dict)
 
 
 def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None:
-    """Writes a weights file, whole or not at all; `half` stores float16."""
-    kind = np.float16 if half else np.float32
-    arrays = {name: np.ascontiguousarray(value, kind) for name, value in weights.arrays.items()}
+    """Writes a weights file, whole or not at all; `half` stores float16. What is `rounded` is stored as int8 with its
+    scales, float32, under the key `….scale`.
+    """
+    arrays = {}
+    for name, value in weights.arrays.items():
+        if name in weights.rounded:
+            arrays[name], arrays[name + SCALE] = round_weights(value, weights.rounded[name])
+        else:  # a number alone, such as a range, costs nothing and scales everything
+            arrays[name] = np.ascontiguousarray(value, np.float16 if half and value.size > 1 else np.float32)
     metadata = {"spec": json.dumps(to_dict(weights.spec)), "info": json.dumps(weights.info)}
     write_bytes(path, save(arrays, metadata))
 
@@ -82,9 +94,38 @@ def load_weights(name: str | Path) -> Weights:
     if not isinstance(info, dict):
         raise UserError(f"{path}: its info is no mapping of keys to values")
     try:
-        return Weights({key: _float(key, value) for key, value in arrays.items()}, from_dict(ModelSpec, spec), info)
+        spec = from_dict(ModelSpec, _upgrade(spec, info))
+        arrays, rounded = _restore(arrays)
+        return Weights({key: _float(key, value) for key, value in arrays.items()}, spec, info, rounded)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _upgrade(spec: Any, info: dict[str, Any]) -> Any:
+    """Until 2026-11-26 the frame of a model of music could stand among the facts about its training."""
+    image = spec.get("image", {}) if isinstance(spec, dict) else None
+    if isinstance(image, dict) and "frame" in info and "frame" not in image:
+        return {**spec, "image": {**image, "frame": info["frame"]}}
+    return spec
+
+
+def _restore(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, int | None]]:
+    """Arrays in 8 bits as float32, and the axes of their scales, by key. UserError for scales that do not fit."""
+    found, rounded = dict(arrays), {}
+    for key in [key for key, value in arrays.items() if value.dtype == np.int8]:
+        scale = found.pop(key + SCALE, None)
+        if scale is None or scale.dtype != np.float32 or not _spreads(scale, arrays[key]):
+            raise UserError(f"{key}: holds int8 without scales, float32, one for each of its channels")
+        rounded[key] = axis_of(scale)
+        found[key] = restore_weights(arrays[key], scale)
+    return found, rounded
+
+
+def _spreads(scale: np.ndarray, values: np.ndarray) -> bool:
+    """Whether scales are 1 along every axis but one, and as many as the values along it."""
+    long = [one for one, size in zip(scale.shape, values.shape) if one != 1 and one == size]
+    ones = sum(one == 1 for one in scale.shape)
+    return scale.ndim == values.ndim and len(long) <= 1 and ones + len(long) == scale.ndim
 
 
 def _float(key: str, value: np.ndarray) -> np.ndarray:
@@ -114,17 +155,20 @@ def check(arrays: dict[str, np.ndarray], own: dict[str, np.ndarray], where: str)
         raise UserError(f"{where}: does not fit the model: {'; '.join(problems[:5])}{more}")
 
 
-def transfer(weights: Weights, own: dict[str, np.ndarray], spec: ModelSpec) -> tuple[dict[str, np.ndarray], list[str]]:
+def transfer(
+    weights: Weights, own: dict[str, np.ndarray], spec: ModelSpec, symbol_rows: Collection[str] = ()
+) -> tuple[dict[str, np.ndarray], list[str]]:
     """For fine-tuning a model of `spec` with the arrays `own`: what `weights` give it, and what stays fresh, named.
 
-    A generator of another kind stays fresh. With another character set, symbols that both have keep their rows.
+    A head of another kind (`spec.heads`) stays fresh. With another character set, symbols that both have keep their
+    rows in the arrays named by `symbol_rows`.
     """
-    old, new = Tokenizer(weights.spec.labels).symbols, Tokenizer(spec.labels).symbols
-    same_generator = weights.spec.generator.name == spec.generator.name
+    old, new = _symbols(weights.spec), _symbols(spec)
+    other = tuple(f"{head}." for head in spec.heads if _stage(weights.spec, head) != _stage(spec, head))
     fitting, fresh = {}, []
     for key, mine in own.items():
-        theirs = weights.arrays.get(key) if same_generator or not key.startswith("generator.") else None
-        if theirs is not None and key in BY_SYMBOL and old != new and theirs.shape[1:] == mine.shape[1:]:
+        theirs = None if key.startswith(other) else weights.arrays.get(key)
+        if theirs is not None and key in symbol_rows and old != new and theirs.shape[1:] == mine.shape[1:]:
             fitting[key], kept = _by_symbol(theirs, mine, old, new)
             if kept < len(mine):
                 fresh.append(f"{key} ({len(mine) - kept} of {len(mine)} rows)")
@@ -133,6 +177,16 @@ def transfer(weights: Weights, own: dict[str, np.ndarray], spec: ModelSpec) -> t
         else:
             fresh.append(key)
     return fitting, fresh
+
+
+def _symbols(spec: ModelSpec) -> tuple[str, ...]:
+    labels = getattr(spec, "labels", None)
+    return Tokenizer(labels).symbols if labels else ()
+
+
+def _stage(spec: ModelSpec, name: str) -> str | None:
+    """The registered name of a stage; None where the spec has no such stage."""
+    return getattr(getattr(spec, name, None), "name", None)
 
 
 def _by_symbol(theirs: np.ndarray, mine: np.ndarray, old: tuple, new: tuple) -> tuple[np.ndarray, int]:

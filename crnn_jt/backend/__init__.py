@@ -1,13 +1,26 @@
 """The seam: the only place that imports a framework, chosen once per process by `CRNN_BACKEND` (jittor or torch).
 
 Jittor is the dialect: modules define `execute`, sequences are (T, N, C), arrays that only steer (lengths, widths,
-targets) stay numpy until an operator needs them. Both backends export these names:
+targets, masks) stay numpy until an operator needs them. Both backends export these names:
 
-    nn    Module, Conv2d, BatchNorm2d, Linear, Embedding, LSTMCell, BiLSTM, Dropout
-    ops   array, numpy, concat, stack, zeros, relu, hardswish, tanh, sigmoid, softmax, log_softmax, argmax, amax,
-          max_pool, pick, ctc_loss
-    and   NAME, state, load_state, tensors, parameters, gradients, assign, no_grad, seed, flush, synchronize, place,
-    precision, kernels, at_once, ranks
+    nn             layers with PyTorch's names, arguments and keys; BiLSTM takes the lengths of its sequences;
+                   set_parameter, set_buffer (module, name, array): arrays that are trained, that are only kept
+    ops            functions of arrays, differentiable; array (numpy -> framework) and numpy (back), uniform [0, 1);
+                   gather (one value of the last axis at each place), max_pool, upsample_nearest, grid_sample
+                   (bilinear, corners aligned, zero outside), sample (the same at listed places, gradients in one
+                   order), where, stop_gradient, ctc_loss (of each sample), round (half to even; without a slope)
+    parameters     what is trained, by name          buffers     what is kept but not trained, by name
+    tensors        both, live                        state       both, as numpy
+    load_state     numpy -> both                     gradients   of a loss, by a list of arrays
+    assign         a new value in place, outside the graph (PyTorch's copy_, Jittor's own word)
+    no_grad        no graph inside                   seed        of dropout and uniform
+    replaced       a module with other arrays in place of its own, inside
+    flush          start what is asked for           synchronize wait for it, before a clock is read
+    to_device      cpu or cuda, from now on          precision   the context of a forward pass: float32 or bfloat16
+    fused          passes over all parameters in one call (foreach): sum_of_squares, adam, average
+    kernels        whether the CPU kernels run       conv_units  convolution units that train on them, else None
+    ranks          of MPI: rank, count, start (the same weights everywhere), mean (of gradients)
+    NAME           of the backend, for reports
 """
 
 from __future__ import annotations
@@ -24,19 +37,22 @@ elif NAME == "torch":
 else:
     raise UserError(f"CRNN_BACKEND={NAME}: no such backend; set it to jittor or torch")
 
-nn, ops = _chosen.nn, _chosen.ops
-state, load_state, tensors, parameters = _chosen.state, _chosen.load_state, _chosen.tensors, _chosen.parameters
-assign = _chosen.assign
-gradients, no_grad, seed = _chosen.gradients, _chosen.no_grad, _chosen.seed
+nn, ops, fused, ranks = _chosen.nn, _chosen.ops, _chosen.fused, _chosen.ranks
+parameters, buffers, tensors = _chosen.parameters, _chosen.buffers, _chosen.tensors
+state, load_state = _chosen.state, _chosen.load_state
+assign, gradients, no_grad, seed = _chosen.assign, _chosen.gradients, _chosen.no_grad, _chosen.seed
+replaced = _chosen.replaced
 flush, synchronize = _chosen.flush, _chosen.synchronize
-place, precision, ranks = _chosen.place, _chosen.precision, _chosen.ranks
-kernels, at_once = _chosen.kernels, _chosen.at_once
+to_device, precision = _chosen.to_device, _chosen.precision
+kernels, conv_units = _chosen.kernels, _chosen.conv_units
 
 __all__ = [
     "NAME",
     "assign",
-    "at_once",
+    "buffers",
+    "conv_units",
     "flush",
+    "fused",
     "gradients",
     "kernels",
     "load_state",
@@ -44,11 +60,12 @@ __all__ = [
     "no_grad",
     "ops",
     "parameters",
-    "place",
     "precision",
     "ranks",
+    "replaced",
     "seed",
     "state",
     "synchronize",
     "tensors",
+    "to_device",
 ]

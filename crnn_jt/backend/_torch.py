@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,9 @@ try:
     import torch
     from torch.nn import functional
 except ImportError as error:
-    raise UserError("CRNN_BACKEND=torch: PyTorch is not installed; pip install -r requirements-torch.txt") from error
+    raise UserError(
+        "CRNN_BACKEND=torch: PyTorch is not installed; pip install 'crnn-jt[torch]' (checkout: make .venv-torch/ready)"
+    ) from error
 
 _device = torch.device("cpu")
 
@@ -23,6 +26,10 @@ class Module(torch.nn.Module):
 
     def forward(self, *args, **kwargs):
         return self.execute(*args, **kwargs)
+
+    def is_training(self) -> bool:
+        """Whether `train()` was said last, and not `eval()`."""
+        return self.training
 
 
 class BiLSTM(torch.nn.LSTM):
@@ -57,15 +64,78 @@ def _ctc_loss(logits, targets: np.ndarray, lengths: np.ndarray, target_lengths: 
     return functional.ctc_loss(log_probs, _array(targets), steps, sizes, blank=0, reduction="none")
 
 
+class Conv2d(torch.nn.Conv2d):
+    """PyTorch's convolution; one that only skips pixels has them cut out first.
+
+    oneDNN's gradient of a channels-last 1x1 convolution with strides writes beyond its memory on processors without
+    AVX-512 (PyTorch 2.13: `free(): invalid next size`).
+    """
+
+    def forward(self, x):
+        if self.kernel_size != (1, 1) or self.stride == (1, 1) or self.padding != (0, 0):
+            return super().forward(x)
+        down, across = self.stride
+        return functional.conv2d(x[:, :, ::down, ::across], self.weight, self.bias, groups=self.groups)
+
+
+def _set_buffer(module: torch.nn.Module, name: str, array: np.ndarray) -> None:
+    """Gives `module` an array that is kept with its weights, under `name`, and never trained."""
+    module.register_buffer(name, _array(np.atleast_1d(array).astype(np.float32)))
+
+
+def _set_parameter(module: torch.nn.Module, name: str, array: np.ndarray) -> None:
+    """Gives `module` an array that is trained, under `name`."""
+    module.register_parameter(name, torch.nn.Parameter(_array(np.atleast_1d(array).astype(np.float32))))
+
+
+def _clip(x, low, high):
+    """min(max(x, low), high); bounds are numbers or arrays, which then have their own slopes."""
+    low, high = (torch.as_tensor(bound, dtype=x.dtype, device=x.device) for bound in (low, high))
+    return torch.clamp(x, low, high)
+
+
+def _upsample_nearest(x, factors: tuple[int, int]):
+    """x (N, C, H, W) -> (N, C, H·factors[0], W·factors[1]), every value repeated."""
+    return x.repeat_interleave(factors[0], 2).repeat_interleave(factors[1], 3)
+
+
+def _grid_sample(x, grid):
+    """x (N, C, H, W) read at grid (N, H', W', 2) of (across, down) in [-1, 1] -> (N, C, H', W').
+
+    Bilinear; -1 and 1 are the centres of the outermost pixels, beyond them is zero. Differentiable in both.
+    """
+    return functional.grid_sample(x.float(), grid.float(), "bilinear", "zeros", align_corners=True)
+
+
+def _sample(x, places: np.ndarray):
+    """x (C, H, W) read at places float32 (P, 2) of (across, down) in its pixels, 0 the centre of the first -> (C, P).
+
+    Bilinear, zero outside; differentiable in x.
+    """
+    last = np.maximum(np.array([x.shape[2], x.shape[1]]) - 1, 1)
+    return _grid_sample(x.unsqueeze(0), _array(np.float32(2 * places / last - 1))[None, None])[0, :, 0]
+
+
+def _where(mask, a, b):
+    """`a` where the mask holds (booleans, numpy or array), else `b`; `a` or `b` may be a number; shapes broadcast."""
+    mask = torch.from_numpy(mask).to(_device) if isinstance(mask, np.ndarray) else mask
+    return torch.where(mask, a, b)
+
+
 nn = SimpleNamespace(
     Module=Module,
-    Conv2d=torch.nn.Conv2d,
+    Conv2d=Conv2d,
+    ConvTranspose2d=torch.nn.ConvTranspose2d,
     BatchNorm2d=torch.nn.BatchNorm2d,
+    LayerNorm=torch.nn.LayerNorm,
     Linear=torch.nn.Linear,
     Embedding=torch.nn.Embedding,
     LSTMCell=torch.nn.LSTMCell,
+    GRUCell=torch.nn.GRUCell,
     BiLSTM=BiLSTM,
     Dropout=torch.nn.Dropout,
+    set_buffer=_set_buffer,
+    set_parameter=_set_parameter,
 )
 
 ops = SimpleNamespace(
@@ -74,36 +144,56 @@ ops = SimpleNamespace(
     concat=torch.cat,
     stack=torch.stack,
     zeros=lambda shape: torch.zeros(shape, device=_device),
+    uniform=lambda shape: torch.rand(shape, device=_device),
     relu=torch.relu,
+    relu6=functional.relu6,
     hardswish=functional.hardswish,
+    hardsigmoid=functional.hardsigmoid,
+    gelu=functional.gelu,
     tanh=torch.tanh,
     sigmoid=torch.sigmoid,
+    exp=torch.exp,
+    log=torch.log,
+    clip=_clip,
+    round=torch.round,
     softmax=torch.softmax,
     log_softmax=lambda x, dim: torch.log_softmax(x.float(), dim),
     argmax=torch.argmax,
     amax=torch.amax,
+    mean=lambda x, dims, keepdims=False: torch.mean(x, dims, keepdims),
+    matmul=torch.matmul,
     max_pool=functional.max_pool2d,
-    pick=lambda x, index: x.gather(-1, index.unsqueeze(-1)).squeeze(-1),
+    upsample_nearest=_upsample_nearest,
+    grid_sample=_grid_sample,
+    gather=lambda x, index: x.gather(-1, index.unsqueeze(-1)).squeeze(-1),
+    sample=_sample,
+    where=_where,
+    stop_gradient=lambda x: x.detach(),
     ctc_loss=_ctc_loss,
 )
 
 
 def tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Weights and running statistics by name, live."""
+    """Parameters and buffers by name, live."""
     return {key: value for key, value in module.state_dict().items() if not key.endswith("num_batches_tracked")}
 
 
 def state(module: torch.nn.Module) -> dict[str, np.ndarray]:
-    """Weights and running statistics by name, as float32 arrays."""
+    """Parameters and buffers by name, as float32 arrays."""
     return {key: value.float().cpu().numpy().copy() for key, value in tensors(module).items()}
 
 
 def load_state(module: torch.nn.Module, arrays: dict[str, np.ndarray]) -> None:
-    """Sets every weight and running statistic; names and shapes must have been checked."""
+    """Sets every parameter and buffer of `arrays`; names and shapes must have been checked."""
     with torch.no_grad():
         own = module.state_dict()
         for key, value in arrays.items():
             own[key].copy_(torch.from_numpy(np.array(value, np.float32)))
+
+
+def buffers(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What is kept but not trained, by name: running statistics and whatever `nn.set_buffer` declared."""
+    return {key: value for key, value in module.named_buffers() if not key.endswith("num_batches_tracked")}
 
 
 def parameters(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -112,14 +202,33 @@ def parameters(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def gradients(loss: torch.Tensor, targets: list[torch.Tensor]) -> list[torch.Tensor]:
-    """d loss / d target for each target."""
-    return list(torch.autograd.grad(loss, targets))
+    """d loss / d target for each target, zeros for one that the loss does not depend on."""
+    return list(torch.autograd.grad(loss, targets, materialize_grads=True))
 
 
 def assign(target: torch.Tensor, value: torch.Tensor) -> None:
     """Gives `target` a new value in place, outside the graph."""
     if value is not target:
         target.data.copy_(value)
+
+
+@contextmanager
+def replaced(module: torch.nn.Module, arrays: dict[str, torch.Tensor]) -> Iterator[None]:
+    """Inside, a module without children computes with these arrays in place of its own of the same names."""
+    own, flat = dict(module._parameters), getattr(module, "_flat_weights", None)
+    for name, value in arrays.items():
+        del module._parameters[name]
+        module.__dict__[name] = value
+    if flat is not None:  # PyTorch's LSTM keeps a list of its own
+        module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
+    try:
+        yield
+    finally:
+        for name in arrays:
+            del module.__dict__[name]
+        module._parameters.update(own)
+        if flat is not None:
+            module._flat_weights = flat
 
 
 def no_grad() -> AbstractContextManager:
@@ -142,7 +251,7 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def place(module: torch.nn.Module, device: str) -> torch.nn.Module:
+def to_device(module: torch.nn.Module, device: str) -> torch.nn.Module:
     """Moves the module, and all arrays made from now on, to `cpu` or `cuda`. Raises UserError where there is no
     CUDA.
     """
@@ -162,6 +271,10 @@ def precision(name: str) -> AbstractContextManager:
 def kernels() -> bool:
     """Whether reading goes through the CPU kernels: they are Jittor's here, PyTorch shows its own speed."""
     return False
+
+
+def conv_units(units: list[tuple], x, widths: np.ndarray | None = None) -> None:
+    """Where there are kernels, a chain of convolution units that trains on them; here never: None."""
 
 
 def _sum_of_squares(arrays: list[torch.Tensor]) -> torch.Tensor:
@@ -192,19 +305,12 @@ def _adam(parameters: list, gradients: list, slots: list[tuple], scale, settings
     return [(p, *own) for p, own in zip(parameters, slots)]
 
 
-def _averaged(averages: list, values: list, decay: float) -> list:
+def _average(averages: list, values: list, decay: float) -> list:
     _laid_out(averages, values)
     torch._foreach_mul_(averages, decay)
     torch._foreach_add_(averages, values, alpha=1 - decay)
     return averages
 
 
-_AT_ONCE = SimpleNamespace(sum_of_squares=_sum_of_squares, adam=_adam, averaged=_averaged)
-
-
-def at_once() -> SimpleNamespace:
-    """The passes over all parameters in a few calls for all of them; see `fast/update.py`."""
-    return _AT_ONCE
-
-
+fused = SimpleNamespace(sum_of_squares=_sum_of_squares, adam=_adam, average=_average)
 ranks = SimpleNamespace(rank=0, count=1, start=lambda module: None, mean=lambda arrays: arrays)

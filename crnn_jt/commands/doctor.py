@@ -1,4 +1,4 @@
-"""Checks what Jittor needs on this machine: compiler, Python headers, oneDNN, CUDA, MPI, cache, versions. Each line
+"""Checks what Jittor needs on this machine: compiler, Python headers, cache, oneDNN, CUDA, MPI, versions. Each line
 ends in OK or in what to do. Compiles Jittor's core if that has not happened yet (about 2 minutes, once).
 
   python -m crnn_jt doctor
@@ -14,10 +14,21 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from crnn_jt import runtime
+from crnn_jt import __version__, runtime
 from data_tools.errors import UserError
 
-PACKAGES = ("numpy", "pillow", "lmdb", "pybktree", "rapidfuzz", "safetensors", "matplotlib", "verovio", "music21")
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "lmdb",
+    "pybktree",
+    "rapidfuzz",
+    "safetensors",
+    "matplotlib",
+    "verovio",
+    "opencv-python-headless",
+    "pypdfium2",
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Finding:
 
 
 def add_arguments(parser) -> None:
-    """The options of `doctor`."""
+    """Declares the options."""
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
@@ -88,9 +99,7 @@ def _mpi() -> Finding:
 
 
 def _cache() -> Finding:
-    folder = runtime.jittor_home() / ".cache/jittor"
-    writable = os.access(folder if folder.exists() else folder.parent.parent, os.W_OK)
-    return Finding("cache", str(folder), writable, "the folder cannot be written; set JITTOR_HOME to one that can")
+    return _attempt("cache", runtime.make_cache)
 
 
 def _jittor() -> Finding:
@@ -114,7 +123,7 @@ def _kernels() -> Finding:
 
 def _python() -> Finding:
     versions = [f"{name} {runtime.package_version(name) or 'absent'}" for name in PACKAGES]
-    return Finding("python", f"{platform.python_version()}; {', '.join(versions)}")
+    return Finding("python", f"{platform.python_version()}; crnn-jt {__version__}, {', '.join(versions)}")
 
 
-CHECKS = (_python, _compiler, _headers, _onednn, _cuda, _mpi, _cache, _jittor, _kernels)
+CHECKS = (_python, _compiler, _headers, _cache, _onednn, _cuda, _mpi, _jittor, _kernels)

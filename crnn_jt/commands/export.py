@@ -1,10 +1,12 @@
 """Writes a model in a form that other runtimes read: ONNX, for ONNX Runtime, OpenVINO and others.
 
-Before the file is left behind, ONNX Runtime runs it on pictures of several widths and batches, and its logits must be
-the recogniser's own. Needs the packages of requirements-bench.txt; the file itself needs nothing of this project.
+A model is a recogniser, a detector of text or a classifier of its direction. Before the file is kept, ONNX Runtime runs
+it on pictures of several sizes and batches, and must give what the model itself gives. Needs the packages of
+requirements-bench.txt; the file itself needs nothing of this project.
 
   python -m crnn_jt export --weights crnn-light --format onnx --out crnn-light.onnx
   python -m crnn_jt export --weights runs/first/best.safetensors --out first.onnx --json
+  python -m crnn_jt export --weights runs/detector/best.safetensors --out detector.onnx
 """
 
 from __future__ import annotations
@@ -12,14 +14,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from crnn_jt.commands.read import DEFAULT
+from crnn_jt.weights import DEFAULT
 from data_tools.errors import UserError
 
 FORMATS = ("onnx",)
 
 
 def add_arguments(parser) -> None:
-    """The options of `export`."""
+    """Declares the options."""
     parser.add_argument("--weights", type=str, default=DEFAULT, help="a model's name or weights file")
     parser.add_argument("--format", type=str, default="onnx", help=" or ".join(FORMATS))
     parser.add_argument("--out", type=str, required=True, help="the file to write")
@@ -39,4 +41,4 @@ def run(args) -> None:
         return
     shapes = ", ".join("x".join(map(str, shape)) for shape in done.compared)
     print(f"{done.path}: {done.size / 1e6:.1f} MB, opset {done.opset}")
-    print(f"logits as the recogniser's within {done.difference:.1e} (relative) on images {shapes}")
+    print(f"{done.output} as the model's own within {done.difference:.1e} (relative) on images {shapes}")

@@ -1,10 +1,16 @@
-"""Brings in the weights of a published CRNN: crnn.pytorch's, or the report's Jittor CRNN, which has the same layout.
+"""Brings in the weights of a published recogniser: crnn.pytorch's, the report's Jittor CRNN of the same layout,
+PP-OCR's of the first generation (MobileNetV3-small, two LSTMs, CTC), ABINet's (whole, or its vision alone), ASTER's in
+PyTorch, and AutoSTR's.
 
   python -m crnn_jt import-weights crnn.pth --out crnn.safetensors
+  python -m crnn_jt import-weights best-train-abinet.pth --name abinet --out abinet.safetensors
+  python -m crnn_jt import-weights model_best.pth.tar --name autostr --path ABABB --out autostr.safetensors
+  python -m crnn_jt import-weights best_accuracy.pdparams --dictionary dict.txt --out ppocr.safetensors
 
-FILE is safetensors, npz, or a pickle by torch.save or jt.save. A pickle is read without running anything that it asks
-for: one that holds more than arrays is refused, and the object is named. The classes are the blank, then --characters
-in order.
+FILE is safetensors, npz, or a pickle by torch.save, jt.save or paddle.save (.pdparams). A pickle is read without
+running anything that it asks for: one that holds more than arrays is refused, and the object is named. The classes are
+the blank, then --characters in order, or those of --dictionary, PaddleOCR's list of one character a line; without
+either, those of the layout's public code in its order.
 """
 
 from __future__ import annotations
@@ -12,16 +18,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from crnn_jt.spec import ALPHANUMERIC
 from data_tools.errors import UserError
 
 
 def add_arguments(parser) -> None:
-    """The options of `import-weights`."""
+    """Declares the options."""
     parser.add_argument("file", metavar="FILE", type=str, help="the published weights")
     parser.add_argument("--out", type=str, required=True, help="the weights file to write (.safetensors)")
-    parser.add_argument("--characters", type=str, default=ALPHANUMERIC, help="the characters in class order, no blank")
-    parser.add_argument("--name", type=str, default="crnn", help="what the model shall be called")
+    parser.add_argument("--characters", type=str, default=None, help="the characters in class order, no blank")
+    parser.add_argument("--dictionary", type=str, default=None, help="a file with one character a line, in their place")
+    parser.add_argument("--path", type=str, default="ABABB", help="AutoSTR: where its backbone halves the map")
+    parser.add_argument("--name", type=str, default="crnn", help="the model's name")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -29,10 +36,11 @@ def run(args) -> None:
     """Writes the weights file and says what it did."""
     if Path(args.out).suffix != ".safetensors":
         raise UserError(f"--out {args.out}: weights are written as safetensors; end it in .safetensors")
-    from crnn_jt.foreign import import_weights
+    from crnn_jt.foreign import import_weights, read_dictionary
     from crnn_jt.weights import Weights, save_weights
 
-    imported = import_weights(args.file, args.characters, args.name)
+    characters = read_dictionary(args.dictionary) if args.dictionary else args.characters
+    imported = import_weights(args.file, characters, args.name, args.path)
     info = {"imported_from": Path(args.file).name, "notes": imported.notes}
     save_weights(args.out, Weights(imported.arrays, imported.spec, info))
     count = sum(array.size for array in imported.arrays.values())

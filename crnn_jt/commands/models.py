@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 
-from crnn_jt.spec import config_names
+from crnn_jt.spec import ModelSpec, StageSpec, config_names
 from crnn_jt.weights import bundled_names, find_weights, load_weights
 
 
 def add_arguments(parser) -> None:
-    """The options of `models`."""
+    """Declares the options."""
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
@@ -24,8 +24,11 @@ def run(args) -> None:
         return
     for model in models:
         print(f"{model['name']}  ({model['megabytes']} MB, {model['parameters']:,} parameters)")
-        for key in ("stages", "symbols", *model["info"]):
-            print(f"    {key}: {model['info'].get(key, model.get(key))}")
+        for key in ("kind", "stages", "symbols"):
+            if key in model:
+                print(f"    {key}: {model[key]}")
+        for key, value in model["info"].items():
+            print(f"    {key}: {value}")
     print(f"configurations to train: {', '.join(config_names())}")
 
 
@@ -36,9 +39,15 @@ def describe(name: str) -> dict:
     statistics = ("running_mean", "running_var")
     return {
         "name": name,
+        "kind": spec.kind,
         "megabytes": round(find_weights(name).stat().st_size / 1e6, 2),
         "parameters": sum(v.size for k, v in weights.arrays.items() if not k.endswith(statistics)),
-        "stages": f"{spec.extractor.name} -> {spec.refiner.name} -> {spec.generator.name}",
-        "symbols": spec.labels.characters or f"vocabulary {spec.labels.vocabulary}",
+        "stages": " -> ".join(stage.name for stage in vars(spec).values() if isinstance(stage, StageSpec)),
+        **_symbols(spec),
         "info": weights.info,
     }
+
+
+def _symbols(spec: ModelSpec) -> dict[str, str]:
+    labels = getattr(spec, "labels", None)
+    return {"symbols": labels.characters or f"vocabulary {labels.vocabulary}"} if labels else {}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 def add_arguments(parser) -> None:
-    """The options of `pack`."""
+    """Declares the options."""
     parser.add_argument("--weights", type=str, nargs="+", required=True, help="a run's weights; of several, their mean")
     parser.add_argument("--out", type=str, required=True, help="the file to write")
     parser.add_argument("--name", type=str, help="the model's name, instead of its spec's")
@@ -42,7 +42,7 @@ def run(args) -> None:
 
 def _figures(weights, paths: list[str]) -> dict[str, dict]:
     """Scores of the half-precision weights on each data set, by the set's name."""
-    from crnn_jt.commands.test import measure
+    from crnn_jt.evaluation import measure
     from crnn_jt.reading import load
     from crnn_jt.weights import save_weights
     from data_tools.readers import open_reader

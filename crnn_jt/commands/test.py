@@ -10,7 +10,8 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from crnn_jt.commands.read import DEFAULT
+from crnn_jt.weights import DEFAULT
+from data_tools.checks import check_range
 
 if TYPE_CHECKING:
     from crnn_jt.evaluation import Misreading
@@ -19,21 +20,28 @@ logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser) -> None:
-    """The options of `test`."""
+    """Declares the options."""
     parser.add_argument("--weights", type=str, default=DEFAULT, help="a model's name or weights file")
     parser.add_argument("--data", type=str, nargs="+", required=True, help="data sets: LMDB, folders, MJSynth")
+    parser.add_argument("--language", type=str, default="none", help="english, none or a file: corrects what is read")
     parser.add_argument("--failures", type=str, help="a PNG to write: the first misread pictures, label > reading")
+    parser.add_argument(
+        "--max-corrupt", type=float, default=1.0, help="stop where a larger share of samples is corrupt"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
 def run(args) -> None:
     """Prints the scores."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    from crnn_jt.evaluation import measure
     from crnn_jt.reading import load
     from data_tools.readers import open_readers
 
+    check_range("--max-corrupt", args.max_corrupt, 0, 1)
     reader = load(args.weights)
-    scores, wrong = measure(reader, open_readers(args.data))
+    channel = reader.channel(args.language)
+    scores, wrong = measure(reader, open_readers(args.data), max_corrupt=args.max_corrupt, channel=channel)
     _show(args, scores, wrong)
     if args.failures:
         save_failures(wrong, args.failures)
@@ -47,15 +55,6 @@ def _show(args, scores: dict, wrong: list[Misreading]) -> None:
         print(misreading)
     for name, value in scores.items():
         print(f"{name:>18}  {value:.2f}" if isinstance(value, float) else f"{name:>18}  {value}")
-
-
-def measure(reader, data) -> tuple[dict, list[Misreading]]:
-    """Scores of a reader on a data set, every usable sample once, and the wrong readings."""
-    from crnn_jt.evaluation import evaluate
-    from data_tools.loader import Loader
-
-    loader = Loader(data, reader.transform, 256, accept=reader.tokenizer.accept)
-    return evaluate(loader, reader.readings, reader.tokenizer, progress=True)
 
 
 def save_failures(wrong: list[Misreading], path: str) -> None:

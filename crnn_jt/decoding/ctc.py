@@ -3,9 +3,9 @@
 Graves et al., "Connectionist Temporal Classification", ICML 2006: the collapse B drops adjacent repeats, then blanks;
 p(l | y) is the sum over all paths that B maps to l (the forward algorithm). Index 0 is the blank everywhere.
 
-The forward sums run in the linear domain in float64. Nothing is scaled on the way, so a path lost to underflow is worth
-less than 1e-307; sums below `TRUSTED` are computed again with logarithms. That is several times faster than `logaddexp`
-everywhere, and no less exact.
+The forward sums run in the linear domain in float64, on probabilities that `scale` has normalised a step at a time.
+Nothing is rescaled on the way, so a path lost to underflow is worth less than 1e-307; sums below `TRUSTED` are computed
+again with logarithms. That is several times faster than `logaddexp` everywhere, and no less exact.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import numpy as np
 
 BLANK = 0
 TRUSTED = 1e-250
+"""Forward sums below it may lack paths that underflowed (float64 ends near 1e-308); above it, those are nothing."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One reading: symbol indices, its probability p(l | y), and a probability for each symbol, all 0-1."""
+    """What one image says, in indices: symbols, their probability p(l | y), and one for each symbol, all 0-1."""
 
     indices: tuple[int, ...]
     confidence: float
@@ -97,7 +98,7 @@ def batch_forward_scores(
 
 
 def settle(total, offsets, logs, rows, words, sizes) -> np.ndarray:
-    """Scaled forward sums (M,) as log-probabilities; the weak ones are computed again from `logs`."""
+    """Scaled forward sums (M,) as log-probabilities (M,); those below `TRUSTED` are computed again from `logs`."""
     with np.errstate(divide="ignore"):
         scores = np.log(total) + offsets[rows]
     weak = np.flatnonzero(total < TRUSTED)
@@ -107,14 +108,14 @@ def settle(total, offsets, logs, rows, words, sizes) -> np.ndarray:
 
 
 def close(log_probs: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
-    """Log-probabilities (T, N, K) as float64 with a certain blank at every step behind an image's last.
+    """Log-probabilities (T, N, K) as float64 with a certain blank at every step after an image's last.
 
     Such steps change no word's probability, so what follows need not know lengths.
     """
     logs = log_probs.astype(np.float64)
-    behind = np.arange(len(logs))[:, None] >= np.asarray(lengths)  # (T, N)
-    logs[behind] = -np.inf
-    logs[behind, BLANK] = 0.0
+    after = np.arange(len(logs))[:, None] >= np.asarray(lengths)  # (T, N)
+    logs[after] = -np.inf
+    logs[after, BLANK] = 0.0
     return logs
 
 
@@ -126,8 +127,10 @@ def scale(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return powers / total, (peak + np.log(total))[:, :, 0].sum(axis=0)
 
 
-def _extended(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Words (M, L) with blanks between: (M, 2L+1), and where a path may skip the blank before a symbol."""
+def _extend(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Words (M, L) with blanks around each symbol, l' of the paper: (M, 2L+1); and where a path may skip the blank
+    before a symbol, which it may unless the symbol repeats the one before.
+    """
     count, longest = words.shape
     extended = np.full((count, 2 * longest + 1), BLANK, dtype=np.int64)
     extended[:, 1::2] = words
@@ -138,9 +141,11 @@ def _extended(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def forward_linear(scaled: np.ndarray, rows: np.ndarray, words: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Forward sums of scaled probabilities (T, N, K) of words (M, L) on images `rows` (M,) -> (M,)."""
-    extended, skip = _extended(words)
+    extended, skip = _extend(words)
     alpha = np.zeros((len(words), extended.shape[1] + 2))  # two empty states in front
     alpha[:, 2] = 1.0  # before the first step it is as if a blank had been read
+    # Equation 6 of the paper. After each step, alpha[m, s + 2] sums the paths so far that end in state s of word m:
+    # they stayed there, came from the state before, or skipped the blank between.
     for step in scaled:
         moved = alpha[:, 2:] + alpha[:, 1:-1]
         moved += alpha[:, :-2] * skip
@@ -151,7 +156,7 @@ def forward_linear(scaled: np.ndarray, rows: np.ndarray, words: np.ndarray, size
 
 def _forward_log(logs, rows, words, sizes) -> np.ndarray:
     """The same in logarithms, for what is too small for the linear domain, (M,)."""
-    extended, skip = _extended(words)
+    extended, skip = _extend(words)
     alpha = np.full((len(words), extended.shape[1] + 2), -np.inf)
     alpha[:, 2] = 0.0
     closed = np.where(skip, 0.0, -np.inf)
@@ -184,10 +189,11 @@ def beam_search(
     bonus: float = 0.0,
     symbols_a_step: int = 12,
 ) -> list[Reading]:
-    """Prefix beam search on one image (Hannun et al., 2014): the likeliest readings, best first, at most `width`.
+    """Prefix beam search on one image (Hannun et al., "First-pass large vocabulary continuous speech recognition using
+    bi-directional recurrent DNNs", 2014): the likeliest readings, best first, at most `width`.
 
     log_probs (T, K). A reading's rank is log p(l | y) + weight·log p_LM(l) + bonus·|l|; its confidence is p(l | y)
-    alone, by the full forward sum. `symbols_a_step` bounds the symbols tried at each step.
+    alone, by the full forward sum. At most `symbols_a_step` symbols, the likeliest, are tried at each step.
     """
     beams = {(): (0.0, -np.inf)}  # prefix -> log p ending in a blank, log p ending in its last symbol
     prior = _Prior(language_model, weight, bonus)
@@ -214,6 +220,7 @@ def _grow(
 
 
 def _add(grown: dict, prefix: tuple[int, ...], blank: float, symbol: float) -> None:
+    """Adds log-probabilities of paths to a prefix's: those that end in a blank, those that end in its last symbol."""
     old = grown.get(prefix, (-np.inf, -np.inf))
     grown[prefix] = (float(np.logaddexp(old[0], blank)), float(np.logaddexp(old[1], symbol)))
 

@@ -25,9 +25,10 @@ class CharacterLM:
         for word in words:
             if set(word) <= codes.keys():
                 self._learn([*(codes[c] for c in word), END])
-        self._next = lru_cache(maxsize=100_000)(self._interpolated)
+        self._next = lru_cache(maxsize=100_000)(self._interpolate)
 
     def _learn(self, symbols: list[int]) -> None:
+        """Counts each symbol of one word after each of its contexts, from none to `order` - 1 symbols."""
         for i, symbol in enumerate(symbols):
             for length in range(min(i, self.order - 1) + 1):
                 self.counts[tuple(symbols[i - length : i])][symbol] += 1
@@ -37,7 +38,10 @@ class CharacterLM:
         known = tuple(prefix[max(len(prefix) - self.order + 1, 0) :])
         return np.log(self._next(known))
 
-    def _interpolated(self, context: tuple[int, ...]) -> np.ndarray:
+    def _interpolate(self, context: tuple[int, ...]) -> np.ndarray:
+        """p(next | context), (K,): counts, and the next shorter context's distribution worth as many observations as
+        different symbols were seen here (Witten and Bell's method C).
+        """
         shorter = self._next(context[1:]) if context else np.full(self.size, 1.0 / self.size)
         seen = self.counts.get(context)
         if not seen:

@@ -1,6 +1,6 @@
-// The inner loops of lexicon decoding. Built at first use by native.py; lexicon.py has the same in numpy.
-// Tries are flat arrays (trie.py); probabilities are (T, N, K) doubles, each step sums to 1 (the bound rests on it), and
-// behind an image's last step blank = 1 and all else 0, so that an image needs no length of its own.
+// The inner loops of lexicon decoding. Compiled at first use by native.py; lexicon.py has the same in numpy.
+// Tries are flat arrays (trie.py); probabilities are (T, N, K) doubles, each step sums to 1 (the bound rests on it),
+// and after an image's last step blank = 1 and all else 0, so that an image needs no length of its own.
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -21,19 +21,25 @@ struct Row {  // a column of the edit-distance table as bit vectors (Myers 1999,
 struct Search {
     Trie trie;
     int steps;
-    std::vector<double> p;  // one image, (K, T): a symbol's steps side by side
+    const double *weight, *heaviest;  // of a word, and of the words below a node; null: all weigh 1
+    std::vector<double> p;            // one image, (K, T): a symbol's steps side by side
     double best = 0;
     int32_t winner = -1;
     int64_t visited = 0;
     std::vector<std::vector<double>> blank, symbol;  // by depth: mass after t steps, (T+1)
-    struct Child { double bound; int32_t node; };
+    struct Child {
+        double bound;
+        int32_t node;
+    };
     std::vector<std::vector<Child>> order;
 
     double bound(const double* b, const double* s, bool repeat, int k) const {
         double sum = 0;
         const double* q = p.data() + k * steps;
-        if (repeat) for (int t = 0; t < steps; ++t) sum += q[t] * b[t];
-        else for (int t = 0; t < steps; ++t) sum += q[t] * (b[t] + s[t]);
+        if (repeat)
+            for (int t = 0; t < steps; ++t) sum += q[t] * b[t];
+        else
+            for (int t = 0; t < steps; ++t) sum += q[t] * (b[t] + s[t]);
         return sum;
     }
 
@@ -51,15 +57,16 @@ struct Search {
 
     void visit(int32_t node, int depth) {
         ++visited;
-        const double score = blank[depth][steps] + symbol[depth][steps];
         const int32_t word = trie.word[node];
+        const double score = (blank[depth][steps] + symbol[depth][steps]) * (weight && word >= 0 ? weight[word] : 1);
         if (word >= 0 && score > 0 && (score > best || (score == best && word < winner))) best = score, winner = word;
         if (depth >= steps) return;
         auto& list = order[depth];
         list.clear();
         for (int32_t c = trie.children[node]; c < trie.children[node + 1]; ++c) {
             const int k = trie.symbol[c];
-            list.push_back({bound(blank[depth].data(), symbol[depth].data(), k == trie.symbol[node], k), c});
+            const double most = bound(blank[depth].data(), symbol[depth].data(), k == trie.symbol[node], k);
+            list.push_back({heaviest ? most * heaviest[c] : most, c});
         }
         std::sort(list.begin(), list.end(), [](const Child& a, const Child& b) { return a.bound > b.bound; });
         for (size_t i = 0; i < list.size(); ++i) {
@@ -69,6 +76,59 @@ struct Search {
             enter(depth + 1, k, k == trie.symbol[node]);
             visit(child.node, depth + 1);
         }
+    }
+};
+
+// Prefix beam search (Hannun et al., 2014): a tree of the prefixes that were ever kept or tried.
+struct Beam {
+    struct Prefix {
+        int32_t parent, symbol, before;
+        double prior;
+        std::vector<int32_t> children;
+    };
+    struct Mass {
+        int32_t node;
+        double blank, symbol;
+    };
+    const double* guide;  // (K, K, K): factor of a symbol, the last one, after the two before it; null: all 1
+    int symbols;
+    std::vector<Prefix> tree{{-1, 0, 0, 1.0, {}}};
+    std::vector<int32_t> place;  // of a node in `grown`, or -1
+    std::vector<Mass> kept{{0, 1.0, 0.0}}, grown;
+
+    int32_t child(int32_t node, int k) {
+        for (const int32_t c : tree[node].children)
+            if (tree[c].symbol == k) return c;
+        const Prefix& parent = tree[node];
+        const double factor = guide ? guide[(int64_t(parent.before) * symbols + parent.symbol) * symbols + k] : 1;
+        tree.push_back({node, k, parent.symbol, parent.prior * factor, {}});
+        tree[node].children.push_back(int32_t(tree.size()) - 1);
+        return int32_t(tree.size()) - 1;
+    }
+
+    void add(int32_t node, double blank, double symbol) {
+        if (place.size() < tree.size()) place.resize(2 * tree.size(), -1);
+        if (place[node] < 0) place[node] = int32_t(grown.size()), grown.push_back({node, 0, 0});
+        grown[place[node]].blank += blank, grown[place[node]].symbol += symbol;
+    }
+
+    double rank(const Mass& mass) const { return (mass.blank + mass.symbol) * tree[mass.node].prior; }
+
+    void step(const double* p, const std::vector<int>& tried, size_t width) {
+        grown.clear();
+        for (const Mass& mass : kept) {
+            const int last = tree[mass.node].symbol;
+            add(mass.node, (mass.blank + mass.symbol) * p[0], last ? mass.symbol * p[last] : 0);
+            for (const int k : tried)
+                add(child(mass.node, k), 0, (k == last ? mass.blank : mass.blank + mass.symbol) * p[k]);
+        }
+        for (const Mass& mass : grown) place[mass.node] = -1;
+        const auto end = grown.begin() + std::min(width, grown.size());
+        std::partial_sort(grown.begin(), end, grown.end(), [this](const Mass& a, const Mass& b) {
+            const double left = rank(a), right = rank(b);
+            return left > right || (left == right && a.node < b.node);
+        });
+        kept.assign(grown.begin(), end);
     }
 };
 
@@ -128,11 +188,13 @@ void forward(const double* p, int steps, int images, int symbols, int64_t pairs,
     }
 }
 
-// The best word of each image: its number (-1: none possible) and its scaled score; returns the nodes visited.
-int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word, int deepest, const double* p,
-             int steps, int images, int symbols, int32_t* winners, double* scores) {
+// The best word of each image: its number (-1: none possible) and its scaled score, times its weight where words have
+// weights, and it is above the image's floor where there are floors; returns the nodes visited.
+int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word, const double* weight,
+             const double* heaviest, const double* floors, int deepest, const double* p, int steps, int images,
+             int symbols, int32_t* winners, double* scores) {
     const int levels = std::min(deepest, steps) + 1;
-    Search search{{symbol, children, word}, steps, std::vector<double>(symbols * steps)};
+    Search search{{symbol, children, word}, steps, weight, heaviest, std::vector<double>(symbols * steps)};
     search.blank.assign(levels, std::vector<double>(steps + 1));
     search.symbol.assign(levels, std::vector<double>(steps + 1, 0.0));
     search.order.resize(levels);
@@ -142,10 +204,38 @@ int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word
         auto& b = search.blank[0];
         b[0] = 1;
         for (int t = 0; t < steps; ++t) b[t + 1] = b[t] * search.p[t];
-        search.best = 0, search.winner = -1;
+        search.best = floors ? floors[n] : 0, search.winner = -1;
         search.visit(0, 0);
         winners[n] = search.winner, scores[n] = search.best;
     }
     return search.visited;
+}
+
+// The likeliest readings of each image, best first: `width` at most, words (N, width, longest) filled up with zeros,
+// sizes (N, width), -1 where there are fewer. At each step symbols below `floor` are not tried. Longer readings than
+// `longest` symbols are left out.
+void beams(const double* p, int steps, int images, int symbols, const double* guide, int width, double floor,
+           int longest, int32_t* words, int32_t* sizes) {
+    std::vector<int> tried;
+    for (int n = 0; n < images; ++n) {
+        Beam beam{guide, symbols};
+        for (int t = 0; t < steps; ++t) {
+            const double* q = p + (int64_t(t) * images + n) * symbols;
+            tried.clear();
+            for (int k = 1; k < symbols; ++k)
+                if (q[k] >= floor) tried.push_back(k);
+            beam.step(q, tried, size_t(width));
+        }
+        int found = 0;
+        for (const auto& mass : beam.kept) {
+            std::vector<int32_t> reversed;
+            for (int32_t node = mass.node; node; node = beam.tree[node].parent)
+                reversed.push_back(beam.tree[node].symbol);
+            if (int(reversed.size()) > longest || mass.blank + mass.symbol <= 0) continue;
+            int32_t* word = words + (int64_t(n) * width + found) * longest;
+            std::copy(reversed.rbegin(), reversed.rend(), word);
+            sizes[int64_t(n) * width + found++] = int32_t(reversed.size());
+        }
+    }
 }
 }

@@ -24,11 +24,24 @@ _CHUNK = 4_000_000  # numbers in a working array of a forward pass (pairs x stat
 
 @dataclass(frozen=True)
 class LexiconReading:
-    """The chosen word and log p(word | image); `within` is False where no word qualified and nothing was chosen."""
+    """One image under a lexicon: the chosen word and log p(word | image); `within` is False where no word qualified and
+    nothing was chosen.
+    """
 
     word: str | None
     log_probability: float
     within: bool
+
+
+class Weights:
+    """Factors of a lexicon's words (M,), and the largest below each node of its trie."""
+
+    def __init__(self, trie: Trie, words: np.ndarray):
+        self.words = np.append(words, 0.0)  # the last one is for nodes where no word ends, -1
+        self.heaviest = self.words[trie.word]
+        for depth in range(len(trie.levels) - 2, 0, -1):
+            level = slice(trie.levels[depth], trie.levels[depth + 1])
+            np.maximum.at(self.heaviest, trie.parent[level], self.heaviest[level])
 
 
 NOTHING = LexiconReading(None, -np.inf, False)
@@ -151,7 +164,7 @@ class Lexicon:
         """log p(word | image) of pairs: closed logs (T, N, K), rows (M,), word numbers (M,) -> (M,)."""
         scores = np.empty(len(rows))
         scaled, offsets = ctc.scale(logs)
-        by_size = np.argsort(self.sizes[numbers], kind="stable")  # little padding, and long words apart
+        by_size = np.argsort(self.sizes[numbers], kind="stable")  # words of like length together: little padding
         states = 2 * int(self.sizes[numbers].max(initial=0)) + 1
         for start in range(0, len(rows), chunk := max(_CHUNK // states, 1)):
             part = by_size[start : start + chunk]
@@ -159,15 +172,11 @@ class Lexicon:
         return scores
 
     def _forward(self, scaled, offsets, logs, rows, numbers) -> np.ndarray:
+        """`_scores` of one chunk of pairs, (M,)."""
         if self.library is None:
             words, sizes = self._padded(numbers)
             return ctc.settle(ctc.forward_linear(scaled, rows, words, sizes), offsets, logs, rows, words, sizes)
-        total, at = np.empty(len(rows)), native.pointer
-        rows32, starts, sizes = rows.astype(np.int32), self.starts[numbers], self.sizes[numbers]
-        pairs = native.ctypes.c_int64(len(rows))
-        self.library.forward(
-            at(scaled), *scaled.shape, pairs, at(rows32), at(self.flat), at(starts), at(sizes), at(total)
-        )
+        total = native.forward(self.library, scaled, rows, self.flat, self.starts[numbers], self.sizes[numbers])
         weak = np.flatnonzero(total < ctc.TRUSTED)
         with np.errstate(divide="ignore"):
             scores = np.log(total) + offsets[rows]
@@ -187,7 +196,7 @@ class Lexicon:
         """The best of all words by the bounded search; images on which every sum is tiny are scored in full."""
         logs = ctc.close(log_probs, lengths)
         scaled, offsets = ctc.scale(logs)
-        winners, totals = self._search(scaled)
+        winners, totals = self.search(scaled)
         readings = [NOTHING] * len(winners)
         for image, (number, total) in enumerate(zip(winners.tolist(), totals.tolist())):
             if total < ctc.TRUSTED and len(self.words):
@@ -200,14 +209,20 @@ class Lexicon:
                 readings[image] = LexiconReading(self.words[number], score, True)
         return readings
 
-    def _search(self, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Number of the best word of each image (-1: none) and its scaled sum, (N,) each."""
+    def search(
+        self, scaled: np.ndarray, weights: Weights | None = None, floors: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Number of the best word of each image (-1: none) and its scaled sum times its weight, (N,) each; where there
+        are `floors` (N,), only words above their image's.
+        """
         steps, count, symbols = scaled.shape
         if self.library is None:
-            return best_by_level(self.trie, scaled)
+            return best_by_level(self.trie, scaled, weights, floors)
         winners, totals, at = np.empty(count, np.int32), np.empty(count), native.pointer
         trie, deepest = self.trie, int(self.trie.height[0])
         arrays = (at(trie.symbol), at(trie.children), at(trie.word))
+        arrays += (at(weights.words), at(weights.heaviest)) if weights else (None, None)
+        arrays += (at(floors),)
         self.library.best(*arrays, deepest, at(scaled), steps, count, symbols, at(winners), at(totals))
         return winners, totals
 
@@ -218,24 +233,35 @@ def _pairs(numbers: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return rows, np.concatenate([np.zeros(0, np.int64), *numbers]).astype(np.int64)
 
 
-def best_by_level(trie: Trie, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def best_by_level(
+    trie: Trie, scaled: np.ndarray, weights: Weights | None = None, floors: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The bounded search in numpy: all images of a group together, a level of the trie at a time.
 
     A first dive keeps the few likeliest prefixes of each image and so finds a good word; the second pass then drops
     every prefix whose probability is below that word's. scaled (T, N, K) -> numbers and scaled sums, (N,) each.
+
+    The frontier of a pass is F pairs of an image and a prefix. `blank[t]` and `symbol[t]` (T+1, F) sum the paths of the
+    first t steps that collapse to the prefix and end in a blank, or in its last symbol: the forward variables of CTC,
+    so that at t = T they add up to p(prefix | image), as a whole word. A child's symbol, first emitted at step t, must
+    follow a path that reads its parent (`before`); summed over t, that is the probability that the labelling begins
+    with the child's prefix (Graves et al., 2006, section 3.2, prefix search), which no word below can exceed but for
+    rounding (1e-9).
     """
     steps, count, _ = scaled.shape
     widest = int(np.diff(trie.levels).max(initial=1))
     group = max(_CHUNK // (widest * max(steps, 1)), 1)
+    weights = weights or Weights(trie, np.ones(int(trie.word.max(initial=-1)) + 1))
     winners, totals = np.full(count, -1, dtype=np.int64), np.zeros(count)
+    floors = totals if floors is None else floors
     for start in range(0, count, group):
         part = slice(start, start + group)
-        floor = _descend(trie, scaled[:, part], np.zeros(scaled[:, part].shape[1]), keep=4)[1]
-        winners[part], totals[part] = _descend(trie, scaled[:, part], floor)
+        floor = _descend(trie, scaled[:, part], floors[part], weights, keep=4)[1]
+        winners[part], totals[part] = _descend(trie, scaled[:, part], floor, weights)
     return winners, totals
 
 
-def _descend(trie: Trie, scaled: np.ndarray, best: np.ndarray, keep: int | None = None):
+def _descend(trie: Trie, scaled: np.ndarray, best: np.ndarray, weights: Weights, keep: int | None = None):
     """One pass down the trie; `best` (N,) are sums already reached. Returns winners and totals, (N,) each."""
     count = scaled.shape[1]
     best, winners = best.copy(), np.full(count, -1, dtype=np.int64)
@@ -243,12 +269,15 @@ def _descend(trie: Trie, scaled: np.ndarray, best: np.ndarray, keep: int | None 
     blank = np.concatenate([np.ones((1, count)), np.cumprod(scaled[:, :, ctc.BLANK], axis=0)])  # (T+1, F)
     symbol = np.zeros_like(blank)
     while len(node):
-        _note(trie.word[node], image, blank[-1] + symbol[-1], best, winners)
+        word = trie.word[node]
+        weighed = (blank[-1] + symbol[-1]) * weights.words[word]
+        _note(word, image, weighed, best, winners)
         place, child = trie.expand(node)
         image, k = image[place], trie.symbol[child]
+        # a repeated symbol needs a blank between, or the two would collapse into one
         before = blank[:-1, place] + np.where(k == trie.symbol[node[place]], 0.0, symbol[:-1, place])  # (T, C)
         emit = scaled[:, image, k]
-        bound = (emit * before).sum(axis=0)
+        bound = (emit * before).sum(axis=0) * weights.heaviest[child]
         alive = np.flatnonzero((bound * (1 + 1e-9) >= best[image]) & (bound > 0))
         if keep is not None:
             alive = alive[_likeliest(image[alive], bound[alive], keep)]
@@ -278,7 +307,9 @@ def _likeliest(image: np.ndarray, bound: np.ndarray, keep: int) -> np.ndarray:
 
 
 def _masses(blank_probs: np.ndarray, emit: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Masses of prefixes after each step, ending in a blank and in their last symbol: (T, F) each in, (T+1, F) out."""
+    """Forward variables of prefixes from those of their parents: `blank` and `symbol` (T+1, F) of `best_by_level`, from
+    the probabilities of the blank and of the last symbol, and what may precede that symbol, (T, F) each.
+    """
     steps, width = emit.shape
     blank, symbol = np.zeros((steps + 1, width)), np.zeros((steps + 1, width))
     for t in range(steps):

@@ -1,27 +1,34 @@
-"""Builds lexicon.cc with the machine's compiler at first use and loads it; where that fails, numpy does the work.
+"""The compiled searches of lexicon.cc (`crnn_jt/native.py`); where they cannot be built, numpy does the work.
 
-The library lies in the user's cache, named by a hash of the source, the flags and the processor's abilities, so that a
-new version or another machine sharing the home folder builds its own. CRNN_NATIVE=0 keeps to numpy.
+CRNN_NATIVE=0 keeps to numpy.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import logging
 import os
-import shutil
-import subprocess
-import tempfile
+from ctypes import c_double, c_int, c_int64
 from functools import cache
 from pathlib import Path
+
+import numpy as np
+
+from crnn_jt.native import compile_library
+from data_tools.errors import UserError
 
 logger = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("lexicon.cc")
-# -ffast-math is left out on purpose: as a shared library it would switch off denormals for the whole process.
-REORDER = ["-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno"]
-FLAGS = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", *REORDER]
+FLAGS = ("-march=native", "-fassociative-math", "-fno-signed-zeros")  # sums may be taken in any order
+_ARRAY = ctypes.c_void_p
+_TRIE = (_ARRAY, _ARRAY, _ARRAY)  # symbol, children, word
+_SIGNATURES = {  # result and arguments, in the order of lexicon.cc
+    "nearest": (c_int64, *_TRIE, _ARRAY, _ARRAY, c_int, c_int, c_int, _ARRAY, _ARRAY),
+    "forward": (None, _ARRAY, c_int, c_int, c_int, c_int64, _ARRAY, _ARRAY, _ARRAY, _ARRAY, _ARRAY),
+    "best": (c_int64, *_TRIE, _ARRAY, _ARRAY, _ARRAY, c_int, _ARRAY, c_int, c_int, c_int, _ARRAY, _ARRAY),
+    "beams": (None, _ARRAY, c_int, c_int, c_int, _ARRAY, c_int, c_double, c_int, _ARRAY, _ARRAY),
+}
 
 
 @cache
@@ -30,41 +37,26 @@ def library() -> ctypes.CDLL | None:
     if os.environ.get("CRNN_NATIVE", "1") == "0":
         return None
     try:
-        loaded = ctypes.CDLL(str(_built()))
-    except (OSError, subprocess.SubprocessError) as error:
+        loaded = ctypes.CDLL(str(compile_library(SOURCE, FLAGS)))
+    except (OSError, UserError) as error:
         logger.info("lexicon search runs in numpy: the compiled one cannot be built (%s)", error)
         return None
-    for name in ("nearest", "best"):
-        getattr(loaded, name).restype = ctypes.c_int64
-    loaded.forward.restype = None
+    for name, (result, *arguments) in _SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
     return loaded
 
 
-def _built() -> Path:
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
-    if compiler is None:
-        raise OSError("no C++ compiler on the path")
-    key = hashlib.sha256(SOURCE.read_bytes() + " ".join([compiler, *FLAGS]).encode() + _abilities()).hexdigest()[:20]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crnn_jt"
-    path = folder / f"lexicon-{key}.so"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:  # two processes may build at once: rename is atomic
-            built = Path(scratch) / path.name
-            subprocess.run([compiler, *FLAGS, str(SOURCE), "-o", str(built)], check=True, capture_output=True)
-            os.replace(built, path)
-    return path
-
-
-def _abilities() -> bytes:
-    """What `-march=native` depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_bytes().splitlines()
-    except OSError:
-        return b""
-    return next((line for line in lines if line.startswith((b"flags", b"Features"))), b"")
-
-
 def pointer(array) -> ctypes.c_void_p:
-    """The address of a contiguous numpy array."""
-    return ctypes.c_void_p(array.ctypes.data)
+    """The address of a contiguous numpy array; a null pointer of None."""
+    return ctypes.c_void_p(None if array is None else array.ctypes.data)
+
+
+def forward(library: ctypes.CDLL, scaled, rows, flat, starts, sizes):
+    """Forward sums of words on images `rows` (M,): word m is flat[starts[m]:][:sizes[m]]; scaled (T, N, K) -> (M,)."""
+    total = np.empty(len(rows))
+    flat, rows, sizes = (np.ascontiguousarray(array, dtype=np.int32) for array in (flat, rows, sizes))
+    starts = np.ascontiguousarray(starts, dtype=np.int64)
+    arrays = (pointer(rows), pointer(flat), pointer(starts), pointer(sizes), pointer(total))
+    library.forward(pointer(scaled), *scaled.shape, c_int64(len(rows)), *arrays)
+    return total

@@ -1,9 +1,12 @@
 """Words within an edit distance of a reading: a Burkhard-Keller tree, and the faster search over a trie.
 
-The BK-tree (Burkhard & Keller 1973) is what the CRNN paper uses; `pybktree` is the usual Python one. At distance 3 it
-must look at most of a dictionary; here its nodes are visited a level at a time with rapidfuzz's vectorised distances.
-The trie search computes each distance column once for all words that share a prefix, as bit vectors (Myers 1999):
-same candidates, many times faster (`python -m eval lexicon` shows it).
+The BK-tree (Burkhard & Keller, "Some approaches to best-match file searching", 1973) is what the CRNN paper uses;
+`pybktree` is the usual Python one. At distance 3 it must look at most of a dictionary; here its nodes are visited a
+level at a time with rapidfuzz's vectorised distances. The trie search computes each column of the distance table once
+for all words that share a prefix, as bit vectors (Myers, "A fast bit-vector algorithm for approximate string matching",
+1999): same candidates, many times faster (`python -m eval lexicon` shows it).
+
+All searches answer `nearest(text, delta)`: numbers of the words within `delta` edits, ascending, and their distances.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from rapidfuzz.distance import Levenshtein
 from crnn_jt.decoding import native
 from crnn_jt.decoding.trie import Trie
 
-WORD_BITS = 64
+WORD_BITS = 64  # a column of the distance table of a longer reading does not fit one machine word
 
 
 class BKTree:
@@ -35,6 +38,8 @@ class BKTree:
         """Parent and distance to it of every word, (words,) each; the root is word 0 with parent -1."""
         count = len(self.words)
         parent, edge = np.full(count, -1), np.zeros(count, dtype=np.int64)
+        # All words sink together, a level a round: pivot[i] is the node that waiting[i] has come to. Of those at one
+        # distance from one node, the first becomes its child on that edge, and the others sink to that child.
         waiting, pivot = np.arange(1, count), np.zeros(max(count - 1, 0), dtype=np.int64)
         while len(waiting):
             pivots = [self.words[i] for i in pivot]
@@ -43,7 +48,7 @@ class BKTree:
             )
             keys = pivot * (1 << 32) + distance
             _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-            chosen = waiting[first]  # the first word at a distance becomes the node, the others go below it
+            chosen = waiting[first]
             parent[chosen], edge[chosen] = pivot[first], distance[first]
             rest = np.ones(len(waiting), dtype=bool)
             rest[first] = False
@@ -59,12 +64,14 @@ class BKTree:
             near = distance <= delta
             found.append(level[near])
             distances.append(distance[near])
+            # By the triangle inequality a word within delta of the text lies under an edge within delta of the distance
+            # of this node; `below` lists the edges under all nodes of the level.
             counts = self.first[level + 1] - self.first[level]
             within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
             below = np.repeat(self.first[level], counts) + within
             reachable = np.abs(self.edge[below] - np.repeat(distance, counts)) <= delta
             level = self.child[below[reachable]]
-        return _ordered(np.concatenate(found), np.concatenate(distances))
+        return _sort(np.concatenate(found), np.concatenate(distances))
 
 
 class PyBKTree:
@@ -80,7 +87,7 @@ class PyBKTree:
         """As `BKTree.nearest`."""
         found = self.tree.find(text, delta) if self.number else []
         numbers = np.array([self.number[word] for _, word in found], dtype=np.int64)
-        return _ordered(numbers, np.array([distance for distance, _ in found], dtype=np.int64))
+        return _sort(numbers, np.array([distance for distance, _ in found], dtype=np.int64))
 
 
 class BruteForce:
@@ -118,13 +125,16 @@ class TrieSearch:
         symbols = max(len(self.codes) + 1, 1)
         words, distances = self.room
         count = self.library.nearest(*arrays, at(query), len(query), symbols, delta, at(words), at(distances))
-        return _ordered(words[:count].astype(np.int64), distances[:count].astype(np.int64))
+        return _sort(words[:count].astype(np.int64), distances[:count].astype(np.int64))
 
     def _by_level(self, query: np.ndarray, delta: int) -> tuple[np.ndarray, np.ndarray]:
+        """Every node of a level (F,) has the column of the distance table between the query and its prefix: `score`,
+        the distance of the whole query, and the bits `up` and `down` (F,), where the column rises or falls by one.
+        """
         trie, size = self.trie, len(query)
         match = np.zeros(len(self.codes) + 1, dtype=np.uint64)
         for i, k in enumerate(query):
-            match[k] |= np.uint64(1 << i)
+            match[k] |= np.uint64(1 << i)  # the places at which the query has symbol k
         nodes, score = np.zeros(1, np.int64), np.array([size])
         up, down = np.full(1, ~np.uint64(0)), np.zeros(1, np.uint64)
         found, distances = [], []
@@ -133,36 +143,45 @@ class TrieSearch:
             found.append(trie.word[nodes[hit]].astype(np.int64))
             distances.append(score[hit])
             place, nodes = trie.expand(nodes)
-            score, up, down = _column(match[trie.symbol[nodes]], up[place], down[place], score[place], size)
+            score, up, down = _next_column(match[trie.symbol[nodes]], up[place], down[place], score[place], size)
+            # A distance falls by one a symbol at most, and a word more than delta longer than the query is too far:
+            # what cannot come within delta in the symbols that are left below a node is dropped.
             left = np.minimum(trie.height[nodes], size + delta) - depth
             keep = (score - left <= delta) & (left >= 0)
             nodes, score, up, down = nodes[keep], score[keep], up[keep], down[keep]
             if not len(nodes):
                 break
-        return _ordered(np.concatenate(found), np.concatenate(distances))
+        return _sort(np.concatenate(found), np.concatenate(distances))
 
 
-def _column(equal, up, down, score, size):
-    """The next column of the distance table of a query of `size` symbols, as Hyyrö (2003) writes Myers' algorithm."""
+def _next_column(equal, up, down, score, size):
+    """The next column of the distance table of a query of `size` symbols, as Hyyrö ("A bit-vector algorithm for
+    computing Levenshtein and Damerau edit distances", 2003) writes Myers' algorithm; all (F,).
+
+    Bit i of `up` and `down` (VP, VN of the paper) says whether row i+1 of the column is one more or one less than row
+    i; `equal` (PM) where the query has the new symbol.
+    """
     one = np.uint64(1)
+    # D0: where the distance does not grow along the diagonal; HP, HN: where it rises or falls from the last column
     diagonal = (((equal & up) + up) ^ up) | equal | down
     across_up, across_down = down | ~(diagonal | up), up & diagonal
-    if size:
+    if size:  # the last row's rise or fall is that of the whole query's distance
         top = np.uint64(size - 1)
         score = score + (across_up >> top & one).astype(np.int64) - (across_down >> top & one).astype(np.int64)
     else:
         score = score + 1
-    across_up, across_down = across_up << one | one, across_down << one
+    across_up, across_down = across_up << one | one, across_down << one  # row 0 rises: a symbol more of the word
     return score, across_down | ~(diagonal | across_up), across_up & diagonal
 
 
 def _distances(text: str, words: list[str], cutoff: int | None = None) -> np.ndarray:
+    """Edit distances of `text` to words (M,); beyond `cutoff` any larger number."""
     if not words:
         return np.zeros(0, dtype=np.int64)
     scorer = Levenshtein.distance
     return process.cdist([text], words, scorer=scorer, score_cutoff=cutoff, dtype=np.int32)[0].astype(np.int64)
 
 
-def _ordered(words: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sort(words: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(words)
     return words[order], distances[order]

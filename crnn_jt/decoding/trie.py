@@ -22,6 +22,8 @@ class Trie:
         sizes = np.diff(offsets)
         symbol, parent, ends = [np.zeros(1, np.int64)], [np.full(1, -1)], []
         base, node = 0, np.zeros(len(sizes), dtype=np.int64)
+        # Level by level, node[w] is where word w stands after `depth` symbols. Words that share their node and their
+        # next symbol share a child; keys order children by parent first, so that a node's children are neighbours.
         for depth in range(int(sizes.max(initial=0)) + 1):
             at_end = np.flatnonzero(sizes == depth)
             ends.append((node[at_end], at_end))
@@ -38,19 +40,21 @@ class Trie:
         self.symbol = np.concatenate(symbol).astype(np.int32)
         self.parent = np.concatenate(parent).astype(np.int32)
         self.children = np.searchsorted(self.parent, np.arange(len(self.symbol) + 1)).astype(np.int32)
-        self.word = self._ends(ends)
-        self.height = self._heights()
+        self.word = self._place_words(ends)
+        self.height = self._measure_heights()
 
     def __len__(self) -> int:
         return len(self.symbol)
 
-    def _ends(self, ends: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    def _place_words(self, ends: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """`word` from the nodes and words of each length."""
         word = np.full(len(self.symbol), -1, dtype=np.int32)
         for nodes, words in ends:
             word[nodes] = words
         return word
 
-    def _heights(self) -> np.ndarray:
+    def _measure_heights(self) -> np.ndarray:
+        """`height`, from the deepest level up: a parent reaches as deep as its deepest child."""
         height = np.zeros(len(self.symbol), dtype=np.int32)
         for depth in range(len(self.levels) - 2, -1, -1):
             level = slice(self.levels[depth], self.levels[depth + 1])
@@ -63,5 +67,6 @@ class Trie:
         """The children of some nodes (F,): for each child its place in `nodes` and its own number, both (C,)."""
         first, counts = self.children[nodes], self.children[nodes + 1] - self.children[nodes]
         place = np.repeat(np.arange(len(nodes)), counts)
+        # 0, 1 … counts[0]-1, 0, 1 … counts[1]-1, …: each child's place among its siblings
         within = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
         return place, first[place] + within

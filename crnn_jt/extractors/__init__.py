@@ -1,7 +1,33 @@
-"""Feature extraction: images (N, C, H, W) -> feature maps whose columns (or channels) become the steps of a
-sequence.
-"""
+"""Feature extraction: images (N, C, H, W) -> feature maps, which become the steps of a sequence (`sequences`)."""
 
-from crnn_jt.extractors import light, resnet, staff, vgg
+from crnn_jt.extractors import (
+    autostr,
+    dense,
+    light,
+    mobilenet,
+    plan,
+    region,
+    resnet,
+    resnet45,
+    resnet50,
+    resnet_vd,
+    shufflenet,
+    staff,
+    vgg,
+)
 
-__all__ = ["light", "resnet", "staff", "vgg"]
+__all__ = [
+    "autostr",
+    "dense",
+    "light",
+    "mobilenet",
+    "plan",
+    "region",
+    "resnet",
+    "resnet45",
+    "resnet50",
+    "resnet_vd",
+    "shufflenet",
+    "staff",
+    "vgg",
+]

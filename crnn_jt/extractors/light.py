@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from crnn_jt.extractors.base import Extractor, conv_unit, scaled
+from crnn_jt.blocks import conv_unit, scale_channels
+from crnn_jt.extractors.base import Extractor
 from crnn_jt.layers import MaxPool, Plan
 from crnn_jt.registry import EXTRACTORS
 
@@ -35,6 +36,8 @@ def compact(in_channels: int, height: int, channels: tuple[int, ...], halved: Co
 class Light(Extractor):
     """32x100 becomes 256x1x25; `height` is the image's."""
 
+    tiny = {"width": 0.125}
+
     def __init__(self, in_channels: int = 1, height: int = 32, width: float = 1.0):
-        c1, c2, c3, c4, c5 = scaled(width, 32, 64, 128, 192, 256)
+        c1, c2, c3, c4, c5 = scale_channels(width, 32, 64, 128, 192, 256)
         super().__init__(compact(in_channels, height, (c1, c2, c3, c3, c4, c5, c5), {4}), in_channels)

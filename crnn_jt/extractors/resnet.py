@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from crnn_jt.extractors.base import Extractor, conv_unit, scaled
+from crnn_jt.blocks import conv_unit, residual_unit, scale_channels
+from crnn_jt.extractors.base import Extractor
 from crnn_jt.extractors.vgg import WIDER_POOL
-from crnn_jt.layers import Activation, Conv, MaxPool, Norm, Plan, Residual
+from crnn_jt.layers import Activation, BatchNorm, MaxPool, Plan
 from crnn_jt.registry import EXTRACTORS
-
-
-def residual_unit(in_channels: int, out_channels: int) -> Residual:
-    """BN-ReLU-conv-BN-ReLU-conv, 1x1 shortcut where the channels change (He et al. 2016)."""
-    body = (
-        Norm(in_channels),
-        Activation("relu"),
-        Conv(in_channels, out_channels, bias=False),
-        Norm(out_channels),
-        Activation("relu"),
-        Conv(out_channels, out_channels, bias=False),
-    )
-    if in_channels == out_channels:
-        return Residual(body)
-    return Residual(body, (Conv(in_channels, out_channels, (1, 1), padding=(0, 0), bias=False),))
 
 
 def _stage(in_channels: int, out_channels: int, units: int) -> Plan:
@@ -29,7 +15,7 @@ def _stage(in_channels: int, out_channels: int, units: int) -> Plan:
 
 
 def _plan(in_channels: int, width: float, units: tuple[int, int, int, int]) -> Plan:
-    c1, c2, c3, c4 = scaled(width, 64, 128, 256, 512)
+    c1, c2, c3, c4 = scale_channels(width, 64, 128, 256, 512)
     return (
         *_stage(in_channels, c1, units[0]),
         MaxPool(),
@@ -38,7 +24,7 @@ def _plan(in_channels: int, width: float, units: tuple[int, int, int, int]) -> P
         *_stage(c2, c3, units[2]),
         WIDER_POOL,
         *_stage(c3, c4, units[3]),
-        Norm(c4),
+        BatchNorm(c4),
         Activation("relu"),
         WIDER_POOL,
         *conv_unit(c4, c4, (2, 2), padding=(0, 0)),
@@ -51,6 +37,8 @@ class ResNet15(Extractor):
     all channels.
     """
 
+    tiny = {"width": 0.0625}
+
     def __init__(self, in_channels: int = 1, width: float = 1.0):
         super().__init__(_plan(in_channels, width, (1, 2, 2, 2)), in_channels)
 
@@ -58,6 +46,8 @@ class ResNet15(Extractor):
 @EXTRACTORS.register("resnet23")
 class ResNet23(Extractor):
     """Twenty-two convolutions in pre-activation units plus the last 2x2 one. `width` scales all channels."""
+
+    tiny = {"width": 0.0625}
 
     def __init__(self, in_channels: int = 1, width: float = 1.0):
         super().__init__(_plan(in_channels, width, (2, 3, 3, 3)), in_channels)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crnn_jt.extractors.base import Extractor, conv_unit, scaled
+from crnn_jt.blocks import conv_unit, scale_channels
+from crnn_jt.extractors.base import Extractor
 from crnn_jt.extractors.light import compact
 from crnn_jt.layers import MaxPool
 from crnn_jt.registry import EXTRACTORS
@@ -17,6 +18,8 @@ class Staff(Extractor):
     128x800 becomes 256x2x100. `stride` is how many columns of the picture make a step: 8 as in the report, or 4 where
     symbols stand close.
     """
+
+    tiny = {"stride": 4}
 
     def __init__(self, in_channels: int = 1, stride: int = 8):
         if stride not in _POOLS:
@@ -38,6 +41,8 @@ class StaffLight(Extractor):
     The height shrinks in steps of two before the tall convolution, so that a note's place on the staff survives.
     """
 
+    tiny = {"width": 0.125}
+
     def __init__(self, in_channels: int = 1, height: int = 96, width: float = 1.0):
-        c1, c2, c3, c4, c5 = scaled(width, 24, 32, 64, 96, 192)
+        c1, c2, c3, c4, c5 = scale_channels(width, 24, 32, 64, 96, 192)
         super().__init__(compact(in_channels, height, (c1, c2, c3, c3, c4, c4, c5), {4, 5}), in_channels)

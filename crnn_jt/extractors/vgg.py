@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from crnn_jt.extractors.base import Extractor, conv_unit, scaled
+from crnn_jt.blocks import conv_unit, scale_channels
+from crnn_jt.extractors.base import Extractor
 from crnn_jt.layers import MaxPool
 from crnn_jt.registry import EXTRACTORS
+from crnn_jt.sequences import CHANNELS
 
 WIDER_POOL = MaxPool((2, 2), (2, 1), (0, 1))  # halves the height, keeps the steps
 
@@ -15,8 +17,10 @@ class VGG(Extractor):
     Image-based Sequence Recognition", TPAMI 2017, table 1). `width` scales all channels.
     """
 
+    tiny = {"width": 0.0625}
+
     def __init__(self, in_channels: int = 1, width: float = 1.0):
-        c1, c2, c3, c4 = scaled(width, 64, 128, 256, 512)
+        c1, c2, c3, c4 = scale_channels(width, 64, 128, 256, 512)
         plan = (
             *conv_unit(in_channels, c1, norm=False),
             MaxPool(),
@@ -39,4 +43,4 @@ class GlobalVGG(VGG):
     report's "global" CNN): the vectors lose their local field of view, which suits CTC badly.
     """
 
-    sequence_axis = "channels"
+    sequence = CHANNELS

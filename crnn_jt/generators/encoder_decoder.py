@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from crnn_jt.backend import nn, ops
+from crnn_jt.backend import ops
 from crnn_jt.generators.decoder import Decoder
+from crnn_jt.layers import BiLSTM, Linear, LSTMCell
 from crnn_jt.registry import GENERATORS
 
 
@@ -15,18 +16,24 @@ class EncoderDecoder(Decoder):
     symbols (Sutskever, Vinyals, Le, "Sequence to sequence learning", NIPS 2014).
     """
 
+    tiny = {"hidden": 8, "embedding": 4}
+
     def __init__(self, in_features: int, classes: int, max_length: int, hidden: int = 256, embedding: int = 64):
         if min(hidden, embedding) < 1:
             raise ValueError("hidden and embedding take 1 or more")
         super().__init__(classes, max_length, embedding)
-        self.encoder = nn.BiLSTM(in_features, hidden)
-        self.bridge = nn.Linear(2 * hidden, 2 * hidden)
-        self.cell = nn.LSTMCell(embedding + 2 * hidden, hidden)
-        self.head = nn.Linear(hidden, classes)
+        self.add(
+            encoder=BiLSTM(in_features, hidden),
+            bridge=Linear(2 * hidden, 2 * hidden),
+            cell=LSTMCell(embedding + 2 * hidden, hidden),
+            head=Linear(hidden, classes),
+        )
         self.hidden = hidden
 
     def begin(self, seq, lengths: np.ndarray) -> tuple:
-        """The state at the last valid step forwards and at step 0 backwards, mapped to (h, c); kept as memory too."""
+        """Memory (N, 2·hidden): what the encoder says at the last valid step forwards and at step 0 backwards, when
+        each direction has seen all; mapped to the decoder's first state (h, c), (N, hidden) each.
+        """
         same = bool((np.asarray(lengths) == seq.shape[0]).all())
         encoded = self.encoder(seq, None if same else lengths)  # (T, N, 2H)
         last = np.arange(seq.shape[0])[:, None] == np.asarray(lengths) - 1

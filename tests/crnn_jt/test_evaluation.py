@@ -6,10 +6,10 @@ import pytest
 
 from crnn_jt.decoding.ctc import Reading
 from crnn_jt.evaluation import evaluate
-from crnn_jt.recognizer import transform_of
+from crnn_jt.models import transform_of
 from crnn_jt.tokenizer import Tokenizer
 from data_tools.errors import UserError
-from data_tools.loader import Loader
+from data_tools.loader import text_loader
 from tests.crnn_jt import tiny
 
 
@@ -21,7 +21,7 @@ def scores(data, answers, size=4):
     def readings(images, widths):
         return [Reading(tuple(tokenizer.encode(next(left))), 1.0) for _ in range(len(images))]
 
-    return evaluate(Loader(data, transform_of(spec), size, accept=tokenizer.accept), readings, tokenizer)
+    return evaluate(text_loader(data, transform_of(spec), size, accept=tokenizer.accept), readings, tokenizer)
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 7])

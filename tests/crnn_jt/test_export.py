@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,21 +19,24 @@ if MISSING:
     why = "Jittor only: beside PyTorch there is no" if beside_torch else "make .venv/ready-bench installs"
     pytest.skip(f"{why} {' and '.join(MISSING)}", allow_module_level=True)
 
-from crnn_jt import backend, export, onnx_graph
+from crnn_jt import backend, export
 from crnn_jt.decoding import ctc
-from crnn_jt.layers import Activation, Conv, Norm, Residual
+from crnn_jt.models import Recognizer, build
+from crnn_jt.onnx import decoders, nodes
 from crnn_jt.reading import SequenceReader
-from crnn_jt.recognizer import Recognizer
+from crnn_jt.registry import CORRECTORS
+from crnn_jt.spec import StageSpec
 from crnn_jt.weights import Weights
 from data_tools.errors import UserError
-from tests.crnn_jt.tiny import PROPORTIONAL, draw, lively, model, pictures
-from tests.oracle.plan import evaluate, random_state
+from tests.crnn_jt import toy
+from tests.crnn_jt.tiny import PROPORTIONAL, detector, direction, draw, lively, model, pictures
 
 SNIPPET = Path(__file__).parents[2] / "docs/export.md"
 
 
 def weights(**stages) -> Weights:
     spec = model(**stages)
+    backend.seed(1)
     return Weights(backend.state(lively(Recognizer(spec))), spec)
 
 
@@ -52,10 +56,15 @@ def session_of(path):
     [
         {"extractor": "light", "image": PROPORTIONAL},
         {"extractor": "light", "refiner": "bilstm, context", "image": PROPORTIONAL},
+        {"extractor": "mobilenet_v3", "image": PROPORTIONAL},
         {"extractor": "resnet15", "refiner": "identity"},
         {"extractor": "vgg_global"},
         {"generator": "attention", "image": PROPORTIONAL},
+        {"generator": "attention, gru", "image": PROPORTIONAL},
         {"generator": "encoder_decoder", "refiner": "identity"},
+        {"refiner": "transformer", "image": PROPORTIONAL},
+        {"generator": "parallel", "refiner": "identity", "image": PROPORTIONAL},
+        {"extractor": "resnet45", "refiner": "transformer", "generator": "parallel"},
     ],
     ids=lambda stages: "+".join(str(value) for value in stages.values() if isinstance(value, str)),
 )
@@ -64,7 +73,7 @@ def test_the_file_gives_the_models_logits_at_any_batch(stages, tmp_path):
     done = export.export_onnx(given, path)
     assert done.difference <= 1e-5 and done.size == path.stat().st_size
     assert len({shape[0] for shape in done.compared}) == 3
-    if "extractor" not in stages or stages["extractor"] != "vgg_global":
+    if stages.get("extractor") not in ("vgg_global", "resnet45"):
         assert len({shape[3] for shape in done.compared}) > 1
     reader = SequenceReader(given, "tiny", fast=False)
     session = session_of(path)
@@ -75,6 +84,58 @@ def test_the_file_gives_the_models_logits_at_any_batch(stages, tmp_path):
         np.testing.assert_allclose(log_softmax(logits), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "stages",
+    [{"extractor": "resnet45", "refiner": "transformer"}, {"refiner": "identity", "image": PROPORTIONAL}],
+    ids=["grid", "columns"],
+)
+def test_a_corrector_is_written_with_its_iterations(stages, tmp_path):
+    """Texts that end early, late and not at all: what stands after the end must stay hidden, at any batch."""
+    spec = replace(model(generator="parallel", **stages), corrector=StageSpec("bcn", CORRECTORS.get("bcn").tiny))
+    own = lively(build(spec))
+    given, path, images = Weights(backend.state(own), spec), tmp_path / "tiny.onnx", pictures(4)
+    for end in (-20.0, 2.0, 20.0):
+        given.arrays["generator.head.bias"][0] = end
+        assert export.export_onnx(given, path).difference <= 1e-5
+        session = session_of(path)
+        (logits,) = session.run(None, {"images": images})
+        expected, _ = SequenceReader(given, "tiny", fast=False).log_probs(images)
+        np.testing.assert_allclose(log_softmax(logits), expected, rtol=1e-4, atol=1e-4)
+    assert session.get_modelmeta().custom_metadata_map["class_0"] == "end"
+
+
+def test_a_detector_takes_photographs_of_any_size(tmp_path):
+    """Height and width are open, in multiples that the file tells."""
+    spec, path = detector(), tmp_path / "tiny.onnx"
+    own = lively(build(spec))
+    done = export.export_onnx(Weights(backend.state(own), spec), path)
+    assert done.output == "probabilities" and done.difference <= 1e-4
+    assert len({shape[2:] for shape in done.compared}) == 3
+    session = session_of(path)
+    told = session.get_modelmeta().custom_metadata_map
+    assert told["kind"] == "detector" and int(told["stride"]) == own.stride
+    multiple = int(told["multiple"])
+    photographs = np.random.default_rng(1).uniform(-1, 1, (1, 1, multiple, 5 * multiple)).astype(np.float32)
+    (found,) = session.run(None, {"images": photographs})
+    np.testing.assert_allclose(found, own.probabilities(photographs), rtol=1e-4, atol=1e-5)
+
+
+def test_a_classifier_of_direction_can_be_written(tmp_path):
+    spec = direction()
+    own = lively(build(spec))
+    done = export.export_onnx(Weights(backend.state(own), spec), tmp_path / "tiny.onnx")
+    assert done.output == "probabilities" and done.difference <= 1e-4
+    (found,) = session_of(tmp_path / "tiny.onnx").run(None, {"images": pictures(4)})
+    np.testing.assert_allclose(found, own.probabilities(pictures(4)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_kind_of_model_without_an_onnx_form_is_named(tmp_path):
+    """Additions have none until they bring one."""
+    spec = toy.ToySpec("toy")
+    with pytest.raises(UserError, match=r"'toy'.*detector, direction, recognizer"):
+        export.export_onnx(Weights(backend.state(build(spec)), spec), tmp_path / "toy.onnx")
+
+
 def test_decoders_stop_when_every_image_has_ended(tmp_path):
     given = weights(generator="attention")
     given.arrays["generator.head.bias"][0] = 1e3  # the end, at once
@@ -83,30 +144,8 @@ def test_decoders_stop_when_every_image_has_ended(tmp_path):
     assert logits.shape == (1, 2, 9)
 
 
-def test_layers_mean_what_their_definitions_say(tmp_path):
-    """Against the numpy definitions, not the framework that the exporter's own check uses."""
-    from onnx import TensorProto, helper
-
-    body = (Norm(4), Activation("hardswish"), Conv(4, 4, (3, 5), (1, 1), (1, 2), bias=False))
-    plan = (Conv(1, 4, (5, 3), (2, 1), (2, 0)), Residual(body), Residual(body, (Conv(4, 4, (1, 1), padding=(0, 0)),)))
-    state = random_state(plan, np.random.default_rng(0))
-    graph = onnx_graph.Graph(state)
-    value = onnx_graph.stack(graph, plan, "images", "")
-    shapes = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", "c", "h", "w"]) for name in ("images", value)
-    ]
-    made = helper.make_graph(graph.nodes, "plan", shapes[:1], shapes[1:], graph.constants)
-    opset = helper.make_opsetid("", onnx_graph.OPSET)
-    (tmp_path / "plan.onnx").write_bytes(
-        helper.make_model(made, opset_imports=[opset], ir_version=onnx_graph.IR).SerializeToString()
-    )
-    images = pictures(2, 11)
-    (found,) = session_of(tmp_path / "plan.onnx").run(None, {"images": images})
-    np.testing.assert_allclose(found, evaluate(plan, state, images, ""), rtol=1e-4, atol=1e-4)
-
-
 def test_a_file_that_reads_otherwise_is_not_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_graph, "_reordered", lambda gates: np.asarray(gates, np.float32))  # Jittor's gate order
+    monkeypatch.setattr(nodes, "_reorder_gates", lambda gates: np.asarray(gates, np.float32))  # left in our order
     (tmp_path / "tiny.onnx").write_text("what was here")
     with pytest.raises(UserError, match="not written"):
         export.export_onnx(weights(), tmp_path / "tiny.onnx")
@@ -114,17 +153,17 @@ def test_a_file_that_reads_otherwise_is_not_left_behind(tmp_path, monkeypatch):
 
 
 def test_a_graph_that_cannot_run_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setitem(onnx_graph.ACTIVATIONS, "relu", "NoSuchOperator")
+    monkeypatch.setitem(nodes.ACTIVATIONS, "relu", "NoSuchOperator")
     with pytest.raises(UserError, match="ONNX Runtime cannot run"):
         export.export_onnx(weights(), tmp_path / "tiny.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_stages_without_an_onnx_form_are_named(tmp_path, monkeypatch):
-    monkeypatch.delitem(onnx_graph.DECODERS, "attention")
+    monkeypatch.delitem(decoders.DECODERS, "attention")
     with pytest.raises(UserError, match="the generator attention has no ONNX form"):
         export.export_onnx(weights(generator="attention"), tmp_path / "tiny.onnx")
-    monkeypatch.delitem(onnx_graph.ACTIVATIONS, "relu")
+    monkeypatch.delitem(nodes.ACTIVATIONS, "relu")
     with pytest.raises(UserError, match="Activation"):
         export.export_onnx(weights(), tmp_path / "tiny.onnx")
 
@@ -138,20 +177,33 @@ def test_weights_of_another_model_are_refused(tmp_path):
 
 def test_missing_packages_are_named_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"onnx and onnxruntime not installed; pip install -r requirements-bench\.txt"):
+    with pytest.raises(UserError, match=r"onnx and onnxruntime not installed; pip install 'crnn-jt\[export\]'"):
         export.export_onnx(weights(), tmp_path / "tiny.onnx")
 
 
-def test_the_documented_snippet_reads_what_the_model_reads(tmp_path, monkeypatch):
-    given = weights()
+@pytest.mark.parametrize(
+    "stages",
+    [
+        {},
+        {"image": PROPORTIONAL},
+        {"generator": "attention", "image": PROPORTIONAL},
+        {"generator": "parallel", "refiner": "identity", "image": PROPORTIONAL},
+    ],
+    ids=["fixed", "proportional", "decoder", "parallel"],
+)
+@pytest.mark.parametrize("size", [(90, 40), (40, 90), (200, 40)], ids=["word", "high", "long"])
+def test_the_documented_snippet_reads_what_the_model_reads(stages, size, tmp_path, monkeypatch):
+    """Long pictures are not squeezed by it, and those of a phone stand upright."""
+    given = weights(**stages)
     export.export_onnx(given, tmp_path / "crnn-light.onnx")
-    picture = draw("abba", (90, 40))
-    picture.save(tmp_path / "word.png")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    draw("abba", size).transpose(Image.Transpose.ROTATE_180).save(tmp_path / "word.png", exif=exif)
     monkeypatch.chdir(tmp_path)
     code = re.search(r"```python\n(.*?)```", SNIPPET.read_text("utf-8"), re.DOTALL).group(1)
     known: dict = {}
     exec(code, known)
-    expected = SequenceReader(given, "tiny", fast=False).read([Image.open(tmp_path / "word.png")])[0].text
+    expected = SequenceReader(given, "tiny", fast=False).read([tmp_path / "word.png"])[0].text
     assert known["text"] == expected != ""
 
 

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from crnn_jt import weights
 from crnn_jt.foreign import import_weights, read_foreign
-from crnn_jt.layers import Activation, BiLSTM, Conv, Linear, MaxPool, Norm
+from crnn_jt.layers import Activation, BatchNorm, BiLSTM, Conv, Linear, MaxPool
 from data_tools.cli import Command, main
 from data_tools.errors import UserError
 from tests.oracle.plan import evaluate, random_state
@@ -27,7 +27,7 @@ def published_plan() -> tuple:
             (f"cnn.conv{number}", Conv(channels, out, (2, 2) if last else (3, 3), padding=(0, 0) if last else (1, 1)))
         )
         if number in (2, 4, 6):
-            plan.append((f"cnn.batchnorm{number}", Norm(out)))
+            plan.append((f"cnn.batchnorm{number}", BatchNorm(out)))
         plan.append((f"cnn.relu{number}", Activation()))
         if number in (0, 1):
             plan.append((f"cnn.pooling{number}", MaxPool()))
@@ -73,7 +73,7 @@ def npz(tmp_path):
 
 
 def test_the_imported_stages_compute_what_the_published_network_computes(npz):
-    from crnn_jt.recognizer import Recognizer
+    from crnn_jt.models import Recognizer
 
     state = published()
     imported = import_weights(npz(state))
@@ -107,6 +107,13 @@ def test_the_global_variant_and_other_characters_are_recognised(npz):
     imported = import_weights(npz(published(27, 26)), "abcdefghijklmnopqrstuvwxyz", "mine")
     assert imported.spec.extractor.name == "vgg_global" and imported.spec.name == "mine"
     assert imported.arrays["generator.head.weight"].shape == (27, 2 * HIDDEN)
+
+
+def test_long_words_are_read_in_proportion(npz):
+    """As the paper reads them, at least 100 wide; but where the whole of 32 x 100 is one vector there is one width."""
+    image = import_weights(npz(published())).spec.image
+    assert (image.resize, image.narrowest, image.widest) == ("proportional", 100, 400)
+    assert import_weights(npz(published(27, 26)), "abcdefghijklmnopqrstuvwxyz").spec.image.resize == "fixed"
 
 
 def test_counters_of_pytorch_are_left_out(npz):

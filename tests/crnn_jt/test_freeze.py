@@ -10,17 +10,18 @@ import pytest
 from crnn_jt.freeze import NotCovered, Parts, freeze_parts
 from crnn_jt.layers import (
     Activation,
+    BatchNorm,
     BiLSTM,
-    Context,
     Conv,
     Dropout,
+    GlobalMaxContext,
     Linear,
     MaxPool,
-    Norm,
     Residual,
     out_channels,
     out_shape,
 )
+from crnn_jt.sequences import CHANNELS
 from tests.oracle.plan import evaluate, random_state
 
 RELU = Activation("relu")
@@ -29,15 +30,15 @@ on_jittor = pytest.mark.skipif(os.environ.get("CRNN_BACKEND") == "torch", reason
 
 def unit(channels_in, channels_out, kernel=(3, 3), stride=(1, 1), padding=(1, 1), kind="relu"):
     convolution = Conv(channels_in, channels_out, kernel, stride, padding, bias=False)
-    return convolution, Norm(channels_out), Activation(kind)
+    return convolution, BatchNorm(channels_out), Activation(kind)
 
 
 def preactivated(channels_in, channels_out):
     body = (
-        Norm(channels_in),
+        BatchNorm(channels_in),
         RELU,
         Conv(channels_in, channels_out, bias=False),
-        Norm(channels_out),
+        BatchNorm(channels_out),
         RELU,
         Conv(channels_out, channels_out, bias=False),
     )
@@ -62,7 +63,7 @@ NETWORKS = {
             Conv(72, 40, (2, 2), padding=(0, 0)),
             RELU,
         ),
-        (BiLSTM(40, 16), Context(32), Linear(64, 24), BiLSTM(24, 16), Linear(32, 20), Dropout(0.5)),
+        (BiLSTM(40, 16), GlobalMaxContext(32), Linear(64, 24), BiLSTM(24, 16), Linear(32, 20), Dropout(0.5)),
     ),
     "light": (
         (1, 32, 37),
@@ -83,7 +84,7 @@ NETWORKS = {
     ),
     "pre-activated residual units": (
         (1, 8, 12),
-        (Conv(1, 18, bias=False), preactivated(18, 18), MaxPool(), preactivated(18, 34), Norm(34), RELU),
+        (Conv(1, 18, bias=False), preactivated(18, 18), MaxPool(), preactivated(18, 34), BatchNorm(34), RELU),
         (),
     ),
     "residual units, activation after the sum": (
@@ -93,9 +94,17 @@ NETWORKS = {
     ),
     "a residual unit first, hard swish alone, pooling last": (
         (1, 6, 7),
-        (Residual((Conv(1, 1),)), Activation("hardswish"), Norm(1), Conv(1, 4), Activation("hardswish"), MaxPool()),
+        (
+            Residual((Conv(1, 1),)),
+            Activation("hardswish"),
+            BatchNorm(1),
+            Conv(1, 4),
+            Activation("hardswish"),
+            MaxPool(),
+        ),
         (),
     ),
+    "two poolings in a row": ((1, 16, 24), (Conv(1, 20), RELU, MaxPool((2, 1), (2, 1)), MaxPool((2, 2), (2, 2))), ()),
     "nothing at all": ((1, 4, 5), (), ()),
 }
 
@@ -168,13 +177,23 @@ def test_logits_through_jittor_are_the_kernels_own():
 def test_layers_that_the_kernels_do_not_know_are_named():
     head = Linear(4, 3)
     with pytest.raises(NotCovered, match="channels"):
-        freeze_parts(Parts(1, (), (), head, "channels"), {})
-    with pytest.raises(NotCovered, match="gelu"):
-        freeze_parts(Parts(1, (Activation("gelu"),), (), head), {})
-    with pytest.raises(NotCovered, match="Linear among image layers"):
-        freeze_parts(Parts(1, (Linear(4, 4),), (), head), {})
+        freeze_parts(Parts(1, (), (), head, CHANNELS), {})
+    with pytest.raises(NotCovered, match="BiLSTM among image layers"):
+        freeze_parts(Parts(1, (BiLSTM(4, 4),), (), head), {})
     with pytest.raises(NotCovered, match="Conv among sequence layers"):
         freeze_parts(Parts(1, (), (Conv(1, 1),), head), {})
+
+
+def test_without_kernels_nothing_is_compiled(monkeypatch):
+    """Where there is no compiler the plain network reads; an error from the compiler would end the program."""
+
+    def compile_them(*_):
+        raise AssertionError("compiled without asking whether the kernels are wanted")
+
+    monkeypatch.setattr("crnn_jt.freeze.images.Network", compile_them)
+    monkeypatch.setattr("crnn_jt.freeze.images.fast.available", lambda: False)
+    with pytest.raises(NotCovered, match="CRNN_FAST=0"):
+        freeze_parts(Parts(1, (), (), None), {})
 
 
 def test_images_that_do_not_fit_are_refused():

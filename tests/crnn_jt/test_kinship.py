@@ -7,6 +7,7 @@ import pytest
 
 from crnn_jt.backend import ops
 from crnn_jt.kinship import Kinship
+from crnn_jt.models import Recognizer
 from crnn_jt.spec import LabelSpec
 from crnn_jt.tokenizer import Tokenizer
 from data_tools.errors import UserError
@@ -16,7 +17,7 @@ PARTS = [{"C4", "quarter"}, {"C4", "half"}, {"D4", "half"}, {"barline"}, set()]
 
 def shared(gradient, name="generator.head.weight"):
     given = ops.array(gradient.astype(np.float32))
-    return ops.numpy(Kinship(PARTS, 0.5).share([name], [given])[0])
+    return ops.numpy(Kinship(PARTS, 0.5, Recognizer.symbol_rows).share([name], [given])[0])
 
 
 def test_a_step_is_that_of_rows_which_are_sums_of_their_parts():
@@ -48,5 +49,5 @@ def test_notes_are_kin_by_pitch_and_duration():
     drawn = Tokenizer(LabelSpec(characters="", vocabulary="agnostic"))
     figures = dict(zip(drawn.symbols, drawn.parts()))
     assert len(figures["note.quarter-L3"] & figures["accidental.flat-L3"]) == 1
-    with pytest.raises(UserError, match=r"train\.kinship: these symbols have no parts in common"):
-        Kinship(Tokenizer(LabelSpec(characters="abc")).parts(), 1.0)
+    with pytest.raises(UserError, match=r"kinship: these symbols have no parts in common"):
+        Kinship(Tokenizer(LabelSpec(characters="abc")).parts(), 1.0, ())

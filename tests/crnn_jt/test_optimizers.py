@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from crnn_jt.backend import gradients, ops, parameters
-from crnn_jt.optimizers import Average, Optimizer, learning_rate
-from crnn_jt.recognizer import build
-from crnn_jt.spec import TrainSpec
+from crnn_jt.models import build
+from crnn_jt.optimizers import EMA, Optimizer, Turn, learning_rate
+from crnn_jt.spec import GroupSpec, TrainSpec
 from tests.crnn_jt import tiny
 
 START = np.array([1.0, -2.0, 0.5, 3.0], np.float32)
@@ -66,7 +67,7 @@ def test_five_steps_follow_the_published_rule(name, clip):
     """Momenta that share memory, a forgotten bias correction or decay: the trained model would be another."""
     spec = TrainSpec(optimizer=name, weight_decay=0.1, clip=clip, betas=(0.9, 0.99), momentum=0.8)
     parameters = {"a": ops.array(START[:2]), "b": ops.array(START[2:])}
-    optimizer, expected, slots = Optimizer(spec, parameters), START.astype(np.float64), {}
+    optimizer, expected, slots = Optimizer(spec, {"weights": parameters}), START.astype(np.float64), {}
     for t in range(1, 6):
         g = gradient(t)
         optimizer.step([ops.array(g[:2].astype(np.float32)), ops.array(g[2:].astype(np.float32))], RATE)
@@ -80,17 +81,36 @@ def test_five_steps_follow_the_published_rule(name, clip):
 def test_a_parameter_still_learns_after_its_update():
     """An update must not stop a parameter's gradient: every step after the first would learn nothing."""
     own = parameters(build(tiny.model("light", "identity")))
-    optimizer = Optimizer(TrainSpec(optimizer="sgd"), own)
+    optimizer = Optimizer(TrainSpec(optimizer="sgd"), {"weights": own})
     for _ in range(2):
         found = gradients(sum((value * value).sum() for value in own.values()), list(own.values()))
         assert all(np.abs(ops.numpy(g)).max() > 0 for g, p in zip(found, own.values()) if np.abs(ops.numpy(p)).max())
         optimizer.step(found, 0.01)
 
 
+def test_a_turn_changes_its_parameters_alone_by_their_own_count():
+    """Groups that take turns: Adam corrects by the group's own steps, what has no turn keeps value and moments."""
+    spec = TrainSpec(optimizer="adam", learning_rate=RATE, weight_decay=0.1, clip=0.0, betas=(0.9, 0.99))
+    given = {"weights": {"a": ops.array(START[:2])}, "alphas": {"b": ops.array(START[2:])}}
+    spec = replace(spec, groups={"alphas": GroupSpec(weight_decay=0.0)})
+    optimizer = Optimizer(spec, given)
+    expected, slots = {"a": START[:2].astype(np.float64), "b": START[2:].astype(np.float64)}, {"a": {}, "b": {}}
+    counts = {"a": 0, "b": 0}
+    for number, (name, group) in enumerate([("a", "weights"), ("a", "weights"), ("b", "alphas"), ("a", "weights")], 1):
+        counts[name] += 1
+        turn = Turn(frozenset([name]), {group: counts[name]})
+        g = gradient(number)[:2]
+        assert list(optimizer.targets(turn)) == [name]
+        optimizer.step([ops.array(g.astype(np.float32))], RATE, number, turn)
+        expected[name] = adam(expected[name], g, slots[name], counts[name], 0.1 if name == "a" else 0.0)
+        for key, own in (("a", given["weights"]), ("b", given["alphas"])):
+            np.testing.assert_allclose(ops.numpy(own[key]), expected[key], rtol=1e-5, atol=1e-6)
+
+
 def test_averages_follow_and_do_not_touch_the_weights():
     """The average is a copy that lags behind; young ones follow faster."""
     values = {"w": ops.array(np.zeros(2, np.float32))}
-    average = Average(0.99, values)
+    average = EMA(0.99, values)
     values["w"] = average.values["w"] = ops.array(np.ones(2, np.float32))
     expected = 0.0
     for step in range(1, 4):

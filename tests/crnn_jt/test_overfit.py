@@ -14,7 +14,6 @@ from tests.crnn_jt import tiny
 
 COMBINATIONS = [
     ("light", {"width": 0.25}, "bilstm", "ctc"),
-    ("resnet15", {"width": 0.125}, "identity", "ctc"),
     ("light", {"width": 0.25}, "bilstm", "attention"),
     ("light", {"width": 0.25}, "identity", "encoder_decoder"),
 ]

@@ -164,6 +164,14 @@ def test_a_small_file_cannot_claim_much_memory(written):
         read_pickle(written(buffer.getvalue()))
 
 
+@pytest.mark.parametrize("place", [100_000, 2**28, 2**32 - 1])
+def test_a_small_file_cannot_claim_a_huge_memo(written, place):
+    """Found by fuzzing: the unpickler would allocate 16 bytes for each place up to the one that is named."""
+    content = b"\x80\x02}r" + struct.pack("<I", place) + b"."
+    with pytest.raises(UserError, match="claims more objects than it has bytes"):
+        read_pickle(written(content))
+
+
 def test_a_nest_of_lists_ends(written):
     nest = []
     for _ in range(200):

@@ -8,10 +8,12 @@ from PIL import Image
 
 import crnn_jt
 from crnn_jt.backend import NAME, state
-from crnn_jt.reading import SequenceReader, by_width, expand, open_picture
-from crnn_jt.recognizer import build
+from crnn_jt.models import build
+from crnn_jt.pictures import expand, open_picture
+from crnn_jt.reading import SequenceReader, by_width
 from crnn_jt.weights import Weights, save_weights
 from data_tools.errors import UserError
+from data_tools.words.language import Language
 from tests.crnn_jt import tiny
 
 WORDS = [tiny.draw(tiny.word(n), (24 + 8 * (n % 4), 32)) for n in range(9)]
@@ -69,9 +71,21 @@ def test_pictures_of_every_kind(tmp_path):
     assert own.read([]) == []
 
 
-@pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((0, 4), np.uint8), np.zeros((2, 2, 2, 2), np.uint8)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4), np.complex64),
+        np.zeros((0, 4), np.uint8),
+        np.zeros((2, 2, 2, 2), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((5, 4, 7)),
+        np.array([["a"]]),
+        np.array([[None]]),
+    ],
+    ids=lambda array: f"{array.dtype}{array.shape}",
+)
 def test_arrays_that_are_no_pictures(array):
-    """Floats, nothing, four dimensions: said, not guessed."""
+    """Complex numbers, text, nothing, one or four dimensions: said, not guessed."""
     with pytest.raises(UserError, match="is no picture; give uint8"):
         open_picture(array)
 
@@ -81,6 +95,44 @@ def test_a_lexicon_of_plain_words():
     found = reader().read(WORDS, lexicon=["ab", "bag", "cab"])
     assert all(p.text in ("ab", "bag", "cab") if p.lexicon == "within" else p.text == p.raw for p in found)
     assert any(p.lexicon == "within" for p in found)
+
+
+@pytest.mark.parametrize("generator", ["ctc", "attention"])
+def test_a_language_corrects_what_is_read(generator):
+    """read(…, language=…) weighs listed words more, keeps what was read as `raw`, and is off where nobody asks."""
+    own, words = reader(generator=generator), ("bag", "cab", "dad", "fa", "he")
+    language = Language("test", words, np.log(np.full(5, 0.2)))
+    plain, corrected = own.read(WORDS), own.read(WORDS, language=language, alternatives=2)
+    assert [prediction.raw for prediction in corrected] == [prediction.text for prediction in plain]
+    assert all(0 <= prediction.confidence <= 1 for prediction in corrected)
+    assert any(prediction.text in words for prediction in corrected)
+    assert any(prediction.text != prediction.raw for prediction in corrected)
+    assert all(text != p.text for p in corrected for text, _ in p.alternatives)
+    assert texts(own.read([word], language=language)[0] for word in WORDS) == texts(own.read(WORDS, language=language))
+
+
+LONG = tiny.draw("abcdefgh" * 4, (210, 32))
+
+
+def test_long_lines_are_read_in_pieces_and_not_squeezed():
+    """A model of lines reads any length; one of words says that it was squeezed, and by how much."""
+    lines, words = reader(characters="abcdefg "), reader()
+    (found,) = lines.read([LONG], spans=True)
+    assert not found.warning and len(found.raw) > 4
+    assert texts(lines.read([*WORDS, LONG])[-1:]) == texts([found])
+    assert "squeezed 4.4 times to the 48 columns" in words.read([LONG])[0].warning
+    far = LONG.resize((90_000, 32))
+    assert "squeezed" in lines.read([far])[0].warning, "no picture may take all the memory"
+
+
+@pytest.mark.parametrize("generator", ["ctc", "attention"])
+def test_places_of_symbols_are_given_where_they_are_known(generator):
+    own = reader(generator=generator)
+    found = own.read(WORDS, spans=True)
+    assert any(prediction.raw for prediction in found)
+    for prediction in found:
+        assert len(prediction.spans) == (len(prediction.raw) if generator == "ctc" else 0)
+    assert not any(prediction.spans for prediction in own.read(WORDS))
 
 
 def test_groups_of_equal_width():

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from crnn_jt.backend import no_grad, ops, state
-from crnn_jt.recognizer import build, map_to_sequence
+from crnn_jt.models import build
 from crnn_jt.spec import ImageSpec, StageSpec
 from data_tools.errors import UserError
 from tests.crnn_jt import tiny
 from tests.oracle.crnn import attend, crnn
 
 
-def forward(recognizer, images, widths=None, targets=None):
+def forward(recognizer, images, widths=None):
     widths = np.full(len(images), images.shape[3]) if widths is None else np.asarray(widths)
     with no_grad():
-        logits, lengths = recognizer(ops.array(images), widths, targets)
+        logits, lengths = recognizer(ops.array(images), widths)
         return ops.numpy(logits), lengths
 
 
@@ -38,20 +38,10 @@ def test_attention_is_additive_with_feedback():
     lengths = np.array([10, 7, 5, 10])
     sequence = np.random.default_rng(1).standard_normal((10, 4, 16)).astype(np.float32)
     with no_grad():
-        logits = ops.numpy(recognizer.generator(ops.array(sequence), lengths, targets))
+        logits = ops.numpy(recognizer.generator.force(ops.array(sequence), lengths, targets))
     for n in range(4):
         expected = attend(sequence[:, n], lengths[n], state(recognizer), targets[n].tolist())
         np.testing.assert_allclose(logits[:, n], expected, rtol=1e-4, atol=1e-4)
-
-
-def test_map_to_sequence():
-    """Columns give steps of C·H features, channel first; channels give steps of H·W."""
-    features = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
-    columns = ops.numpy(map_to_sequence(ops.array(features), "columns"))
-    channels = ops.numpy(map_to_sequence(ops.array(features), "channels"))
-    assert columns.shape == (5, 2, 12) and channels.shape == (3, 2, 20)
-    np.testing.assert_array_equal(columns[3, 1], features[1, :, :, 3].reshape(-1))
-    np.testing.assert_array_equal(channels[2, 1], features[1, 2].reshape(-1))
 
 
 @pytest.mark.parametrize("generator", tiny.GENERATORS)
@@ -68,7 +58,7 @@ def test_an_image_reads_the_same_alone_and_beside_wider_ones(extractor, generato
     for n in (1, 2):
         own = np.repeat(images[n : n + 1, :, :, : widths[n]], tiny.BATCH, 0)
         alone, own_lengths = forward(recognizer, own)
-        steps = min(own_lengths[0], len(alone), len(together)) if recognizer.generator.aligned else 1
+        steps = min(own_lengths[0], len(alone), len(together)) if recognizer.generator.framewise else 1
         assert lengths[n] == own_lengths[0]
         np.testing.assert_allclose(together[:steps, n], alone[:steps, 0], rtol=1e-4, atol=1e-4)
         readings = recognizer.generator.decode(*recognizer.log_probs(own, np.full(tiny.BATCH, widths[n])))

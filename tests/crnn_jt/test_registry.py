@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-import crnn_jt.recognizer  # noqa: F401  (registers the stages)
+import crnn_jt.models  # noqa: F401  (registers the stages)
 from crnn_jt.registry import EXTRACTORS, GENERATORS, REFINERS, Registry
 from data_tools.errors import UserError
 
 
 def test_what_is_registered():
     """The names that configurations and the README use."""
-    assert {"vgg", "vgg_global", "resnet15", "resnet23", "light", "staff", "staff_light"} <= set(EXTRACTORS.names())
-    assert REFINERS.names() == ["bilstm", "identity"]
-    assert GENERATORS.names() == ["attention", "ctc", "encoder_decoder"]
+    known = {"vgg", "vgg_global", "resnet15", "resnet23", "light", "staff", "staff_light", "aster", "autostr"}
+    assert known | {"resnet45"} <= set(EXTRACTORS.names())
+    assert REFINERS.names() == ["bilstm", "identity", "plan", "transformer"]
+    assert GENERATORS.names() == ["attention", "ctc", "encoder_decoder", "parallel"]
 
 
 def test_a_name_is_given_once():
@@ -30,7 +31,7 @@ GIVEN = {"in_features": 16, "classes": 9, "max_length": 4}
 @pytest.mark.parametrize(
     ("registry", "name", "options", "said"),
     [
-        (EXTRACTORS, "vgg99", {}, "extractor: no 'vgg99'; there are: light, "),
+        (EXTRACTORS, "vgg99", {}, "extractor: no 'vgg99'; there are: .*, light, "),
         (EXTRACTORS, "vgg", {"depth": 3}, "extractor vgg: no option 'depth'; it takes: width"),
         (EXTRACTORS, "vgg", {"in_channels": 3}, "extractor vgg: no option 'in_channels'"),
         (EXTRACTORS, "vgg", {"width": "wide"}, "extractor vgg: width: 'wide' is not of type float"),
@@ -45,7 +46,7 @@ GIVEN = {"in_features": 16, "classes": 9, "max_length": 4}
         (REFINERS, "bilstm", {"dropout": 1}, "refiner bilstm: dropout takes 0 or more, below 1"),
         (GENERATORS, "attention", {"hidden": 0}, "generator attention: hidden, attention and embedding take 1 or more"),
         (GENERATORS, "encoder_decoder", {"embedding": 0}, "generator encoder_decoder: hidden and embedding take 1"),
-        (GENERATORS, "ctc", {"beam": 4}, "generator ctc: no option 'beam'; it takes: none"),
+        (GENERATORS, "ctc", {"beam": 4}, "generator ctc: no option 'beam'; it takes: plan"),
     ],
 )
 def test_what_cannot_be_built_says_why(registry, name, options, said):

@@ -82,6 +82,13 @@ def wheels(prefix: Path) -> Path:
     return prefix
 
 
+def elsewhere(monkeypatch, prefix: Path) -> None:
+    """Moves the environment, the system's and the user's packages to `prefix`."""
+    monkeypatch.setattr(runtime.sys, "prefix", str(prefix))
+    monkeypatch.setattr(runtime.sysconfig, "get_path", lambda name: str(prefix))
+    monkeypatch.setattr(runtime.site, "getuserbase", lambda: str(prefix))
+
+
 @pytest.fixture
 def home(monkeypatch, tmp_path):
     """An empty home, an environment with the wheels, libraries that load where they are files."""
@@ -127,10 +134,18 @@ def test_onednn_that_is_broken_is_replaced(kind, home, tmp_path):
 
 
 def test_an_environment_without_the_wheels_says_what_to_install(home, monkeypatch, tmp_path):
-    """The wheels by name, or the switch."""
-    monkeypatch.setattr(runtime.sys, "prefix", str(tmp_path / "other"))
-    with pytest.raises(UserError, match=r"pip install -r requirements.txt .*onednn.*use_mkl=0"):
+    """The wheels by name and version, in a command that works from any folder; or the switch."""
+    elsewhere(monkeypatch, tmp_path / "other")
+    with pytest.raises(UserError, match=r"pip install onednn-cpu-gomp==2021\.3\.0 onednn-devel-.*use_mkl=0"):
         runtime.place_onednn()
+
+
+def test_onednn_is_found_where_pip_puts_it_for_a_user(home, monkeypatch, tmp_path):
+    """`pip install --user`: the libraries lie beside the user's packages, not beside Python."""
+    elsewhere(monkeypatch, tmp_path / "other")
+    monkeypatch.setattr(runtime.site, "getuserbase", lambda: str(wheels(tmp_path / "user")))
+    assert runtime.installed_onednn() == tmp_path / "user"
+    assert runtime.onednn_works(runtime.place_onednn())
 
 
 def test_jittor_s_own_home_is_respected(home, monkeypatch):
@@ -145,6 +160,26 @@ def test_jittor_s_own_home_is_respected(home, monkeypatch):
     config.write_text("{")
     with pytest.raises(UserError, match=r"config\.json: not valid JSON"):
         runtime.jittor_home()
+
+
+@pytest.mark.parametrize("variable", ["HOME", "JITTOR_HOME"])
+def test_a_home_that_cannot_be_written_is_one_line(variable, home, monkeypatch, tmp_path):
+    """A service's user, a container: the folder, the reason and the variable to set, not a traceback out of Jittor."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    with pytest.raises(UserError, match=rf"file/\.cache/jittor: cannot be written .*; set {variable} to a folder"):
+        runtime.make_cache()
+
+
+def test_a_user_without_a_home_is_one_line(monkeypatch):
+    """`docker run --user 1234`: no entry in /etc/passwd, no HOME."""
+
+    def fail():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(runtime.Path, "home", fail)
+    with pytest.raises(UserError, match=r"HOME: not set.*set HOME to a folder of your own"):
+        runtime.make_cache()
 
 
 def test_mpi_is_for_mpirun_alone(monkeypatch, tmp_path):

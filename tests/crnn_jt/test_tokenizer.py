@@ -65,3 +65,50 @@ def test_an_unknown_vocabulary_is_named():
     """A misspelt vocabulary is one line."""
     with pytest.raises(UserError, match="semantics"):
         Tokenizer(LabelSpec(characters="", vocabulary="semantics"))
+
+
+ACCENTS = "abcdefghijklmnopqrstuvwxyzàâçéèêëîïôûùüÿœ"
+PLATES = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@pytest.mark.parametrize(
+    ("characters", "text", "kept"),
+    [
+        (ACCENTS, "cafe\u0301", "café"),
+        (ACCENTS, "CAFÉ", "café"),
+        (ACCENTS, "ﬁn", "fin"),
+        (PLATES, "Hello", "HELLO"),
+        (PLATES, "hello", "HELLO"),
+        (PLATES, "ａｂ１２", "AB12"),
+        (PLATES, "straße", "STRASSE"),
+        (PLATES, "①②", "12"),
+        ("0123456789abc", "１２Ａ", "12a"),
+        ("ﬁ1", "ﬁ１", "ﬁ1"),
+        ("don't-", "don’t – ʼn", "don't-'n"),
+        ("don’t", "don’t", "don’t"),
+        ("1/2", "½", "1/2"),
+        ("ガバカ", "ｶﾞﾊﾞｶ", "ガバカ"),
+        ("ﾊﾞカ", "ｶﾊﾞ", "カﾊﾞ"),
+        ("가각", "\u1100\u1161", "가"),
+        ("\u1ebfe", "e\u0302\u0301", "\u1ebf"),
+        ("ABCß", "Aßb", "AßB"),
+        ("αβσς", "ΑΒΣ", "αβς"),
+        ("e\u0301a", "éa", "éa"),
+        ("\u0958a", "\u0915\u093ca", "\u0958a"),
+        ("abC", "Abc", "b"),
+    ],
+)
+def test_one_policy_for_the_forms_of_text(characters, text, kept):
+    """Composed, in the set's case, in compatibility forms that the set has, as a keyboard has it; sets of both cases
+    fold nothing.
+    """
+    tokenizer = Tokenizer(LabelSpec(characters=characters))
+    assert tokenizer.accept(text) == kept
+    assert tokenizer.decode(tokenizer.encode(kept)) == kept
+
+
+def test_a_form_of_which_the_set_has_half_is_outside():
+    """½ is not learnt as 1 where there is no slash and no 2, nor a voiced katakana as an unvoiced one."""
+    assert Tokenizer(LabelSpec(characters="カハ")).accept("ｶﾊﾞ") == "カ"
+    assert Tokenizer(LabelSpec(characters="1a")).accept("½a") == "a"
+    assert Tokenizer(LabelSpec(characters="1a", outside="drop-sample")).accept("½a") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -37,18 +38,41 @@ class Stop(Exception):
     """Ends a training abruptly, as SIGKILL would: nothing is written on the way out."""
 
 
-def killed_after(trainer, step: int):
-    """Runs `trainer`, which is killed before the report of `step`."""
-    report = trainer._report
+class Watched:
+    """A task that calls `before_losses(inputs)`, `after_step(step)` and `evaluate()` of a test on the way."""
 
-    def stop(*args):
-        if trainer.progress.step == step:
+    def __init__(self, task, before_losses=None, after_step=None, evaluate=None):
+        self.task, self._losses, self._after, self._evaluate = task, before_losses, after_step, evaluate
+
+    def __getattr__(self, name):
+        return getattr(self.task, name)
+
+    def losses(self, inputs):
+        return self.task.losses(self._losses(inputs) or inputs if self._losses else inputs)
+
+    def after_step(self, step):
+        if self._after:
+            self._after(step)
+
+    def evaluate(self, loader):
+        found = self._evaluate() if self._evaluate else None
+        return self.task.evaluate(loader) if found is None else found
+
+
+def watch(**calls):
+    """For `tiny.trainer(wrap=…)`."""
+    return lambda task: Watched(task, **calls)
+
+
+def kill_after(step: int, folder, settings, **options) -> None:
+    """Runs a trainer that is killed before the report of `step`."""
+
+    def stop(now):
+        if now == step:
             raise Stop
-        report(*args)
 
-    trainer._report = stop
     with pytest.raises(Stop):
-        trainer.run()
+        tiny.trainer(folder, settings, wrap=watch(after_step=stop), **options).run()
 
 
 SETTINGS = {
@@ -68,8 +92,8 @@ def test_a_killed_run_resumes_with_the_same_losses(name, tmp_path):
     """Shuffled, augmented, killed in the middle of an epoch, twice: the losses are those of a run never stopped."""
     settings, options = SETTINGS[name], {"augment": noisy}
     tiny.trainer(tmp_path / "whole", settings, **options).run()
-    killed_after(tiny.trainer(tmp_path / "cut", settings, **options), 5)
-    killed_after(tiny.trainer(tmp_path / "cut", settings, resume=True, **options), 11)
+    kill_after(5, tmp_path / "cut", settings, **options)
+    kill_after(11, tmp_path / "cut", settings, resume=True, **options)
     tiny.trainer(tmp_path / "cut", settings, resume=True, **options).run()
     assert len(losses(tmp_path / "whole")) == settings.train.steps
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
@@ -82,15 +106,13 @@ def test_an_interrupted_run_checkpoints_its_last_whole_step(tmp_path):
     """SIGTERM in the middle of a step: the step is finished, written down, and the rest follows on resume."""
     settings = tiny.config(checkpoint_every=100)
     tiny.trainer(tmp_path / "whole", settings).run()
-    trainer = tiny.trainer(tmp_path / "cut", settings)
-    update = trainer._update
+    steps = itertools.count(1)
 
-    def interrupted(*args):
-        if trainer.progress.step == 7:
+    def interrupt(inputs):
+        if next(steps) == 7:
             os.kill(os.getpid(), signal.SIGTERM)
-        return update(*args)
 
-    trainer._update = interrupted
+    trainer = tiny.trainer(tmp_path / "cut", settings, wrap=watch(before_losses=interrupt))
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     assert losses(tmp_path / "cut")[-1][0] == 7
@@ -108,14 +130,13 @@ def test_an_interrupted_validation_keeps_the_weights_that_train(step, tmp_path):
     """
     settings = tiny.config(checkpoint_every=100)
     tiny.trainer(tmp_path / "whole", settings).run()
-    trainer = tiny.trainer(tmp_path / "cut", settings)
+    now = []
 
-    def readings(*_):
-        if trainer.progress.step == step:
+    def interrupt():
+        if now[-1] == step:
             raise KeyboardInterrupt
-        return type(trainer)._readings(trainer, *_)
 
-    trainer._readings = readings
+    trainer = tiny.trainer(tmp_path / "cut", settings, wrap=watch(after_step=now.append, evaluate=interrupt))
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     tiny.trainer(tmp_path / "cut", settings, resume=True).run()
@@ -137,33 +158,32 @@ def test_a_second_signal_breaks_in_and_leaves_no_half_step(tmp_path):
 
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path):
     """A loss that is no number stops the run with one line; the checkpoint is from before it."""
-    trainer = tiny.trainer(tmp_path / "run", tiny.config(checkpoint_every=2))
-    update = trainer._update
+    steps = itertools.count(1)
 
-    def spoilt(images, *rest):
-        return update(images * np.float32(np.nan if trainer.progress.step == 4 else 1), *rest)
+    def spoil(lines):
+        return replace(lines, images=lines.images * np.float32(np.nan if next(steps) == 4 else 1))
 
-    trainer._update = spoilt
+    trainer = tiny.trainer(tmp_path / "run", tiny.config(checkpoint_every=2), wrap=watch(before_losses=spoil))
     with pytest.raises(UserError, match=r"at step 4.*; lower train\.learning_rate|at step 4: lower"):
         trainer.run()
     resumed = tiny.trainer(tmp_path / "run", tiny.config(checkpoint_every=2), resume=True)
     assert resumed.progress.step == 2
-    assert all(np.isfinite(value).all() for value in backend.state(resumed.recognizer).values())
+    assert all(np.isfinite(value).all() for value in backend.state(resumed.task.model).values())
 
 
 def test_weights_that_are_no_numbers_are_not_written(tmp_path):
     """A step can leave NaN behind a finite loss; the checkpoint before it must survive."""
     trainer = tiny.trainer(tmp_path / "run", tiny.config())
     trainer.progress.step = 1
-    trainer._checkpoint()
-    good = trainer.run_folder.checkpoint.read_bytes()
-    state = backend.state(trainer.recognizer)
+    trainer.checkpoint()
+    good = trainer.folder.checkpoint.read_bytes()
+    state = backend.state(trainer.task.model)
     state["generator.head.bias"][0] = np.inf
-    backend.load_state(trainer.recognizer, state)
+    backend.load_state(trainer.task.model, state)
     trainer.progress.step = 2
     with pytest.raises(UserError, match=r"generator.head.bias is not finite at step 2"):
-        trainer._checkpoint()
-    assert trainer.run_folder.checkpoint.read_bytes() == good
+        trainer.checkpoint()
+    assert trainer.folder.checkpoint.read_bytes() == good
 
 
 def test_labels_that_ctc_cannot_emit_are_counted_and_left_out(tmp_path, caplog):
@@ -181,9 +201,9 @@ def test_a_batch_without_one_usable_label_changes_nothing(tmp_path):
     labels = dict.fromkeys(range(4), "aaaaaa")
     settings = tiny.config(tiny.model(max_length=6), steps=2, validate_every=2)
     trainer = tiny.trainer(tmp_path / "run", settings, tiny.DrawnWords(4, labels), shuffle=False)
-    before = backend.state(trainer.recognizer)
+    before = backend.state(trainer.task.model)
     trainer.run()
-    after = backend.state(trainer.recognizer)
+    after = backend.state(trainer.task.model)
     assert all(np.array_equal(before[key], after[key]) for key in before)
 
 
@@ -211,17 +231,14 @@ def test_validation_counts_every_sample_once(tmp_path):
     assert trainer.run()["n"] == 6
 
 
-def test_the_best_weights_are_those_of_the_best_validation(tmp_path, monkeypatch):
+def test_the_best_weights_are_those_of_the_best_validation(tmp_path):
     """A worse validation later overwrites `last`, never `best`."""
-    from crnn_jt import trainer as module
-
     found = iter([10.0, 30.0, 20.0])
 
-    def evaluate(*_):
+    def evaluate():
         return {"n": 6, "accuracy": next(found), "ned": 0.0, "cer": 0.0}, []
 
-    monkeypatch.setattr(module, "evaluate", evaluate)
-    tiny.trainer(tmp_path / "run", tiny.config(steps=15)).run()
+    tiny.trainer(tmp_path / "run", tiny.config(steps=15), wrap=watch(evaluate=evaluate)).run()
     best, last = (load_weights(tmp_path / "run" / f"{name}.safetensors") for name in ("best", "last"))
     assert (best.info["step"], best.info["validation"]["accuracy"]) == (10, 30.0)
     assert (last.info["step"], last.info["validation"]["accuracy"]) == (15, 20.0)
@@ -250,7 +267,7 @@ def test_minutes_end_a_run_and_its_schedule(tmp_path):
     """--minutes: whatever the steps, the run ends when its time is up, validated, and the rate has come down."""
     settings = tiny.config(steps=10**9, warmup=0, validate_every=10**6, schedule="cosine")
     trainer = tiny.trainer(tmp_path / "run", settings)
-    trainer.limits.minutes = 1e-4
+    trainer.minutes = 1e-4
     assert trainer.run()["n"] == 6
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     rates = [line["learning_rate"] for line in lines if "learning_rate" in line]
@@ -275,13 +292,10 @@ def test_memory_stays_flat(tmp_path):
 
     sizes = {}
     settings = tiny.config(steps=300, log_every=1000, validate_every=1000, checkpoint_every=1000)
-    trainer = tiny.trainer(tmp_path / "run", settings)
-    report = trainer._report
 
-    def watched(*args):
-        sizes[trainer.progress.step] = resident()
-        report(*args)
+    def watched(step):
+        sizes[step] = resident()
 
-    trainer._report = watched
+    trainer = tiny.trainer(tmp_path / "run", settings, wrap=watch(after_step=watched))
     trainer.run()
     assert sizes[300] - sizes[100] < 16, "MiB in 200 steps"

@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import save
 
 from crnn_jt.backend import state
+from crnn_jt.models import Recognizer, build
 from crnn_jt.reading import SequenceReader
-from crnn_jt.recognizer import build
 from crnn_jt.spec import to_dict
 from crnn_jt.weights import Weights, check, find_weights, load_weights, save_weights, transfer
 from data_tools.errors import UserError
@@ -150,7 +150,7 @@ def test_another_character_set_keeps_the_symbols_that_both_have(generator):
     """As many symbols, but others: rows must follow their symbol, not their number, and what is new is said."""
     old, new = tiny.model(generator=generator), tiny.model(generator=generator, characters="hgxyzabc")
     weights, own = Weights(state(build(old)), old), state(build(new, 1))
-    fitting, fresh = transfer(weights, own, new)
+    fitting, fresh = transfer(weights, own, new, Recognizer.symbol_rows)
     named = ["generator.head.weight (3 of 9 rows)", "generator.head.bias (3 of 9 rows)"]
     embedding = ["generator.embedding.weight (3 of 10 rows)"] if generator == "attention" else []
     assert sorted(fresh) == sorted(named + embedding)

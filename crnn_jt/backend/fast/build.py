@@ -1,110 +1,81 @@
-"""Compiles the kernels: a shared library with g++ and, around it, one Jittor operator.
-
-The library lies in the user's cache under a name made from its sources, the flags, the compiler and the processor: it
-is built once for each of these, whole or not at all, and never again. Only tests ask for other `flags` than its own.
-"""
+"""Makes the kernels callable: a shared library (`crnn_jt/native.py`) and, around it, one Jittor operator."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import logging
-import os
-import platform
-import subprocess
-import tempfile
+from ctypes import POINTER, c_char_p, c_int, c_int32, c_void_p
 from pathlib import Path
 
-from crnn_jt import runtime
-from data_tools.errors import UserError
+import numpy as np
 
-logger = logging.getLogger(__name__)
+from crnn_jt import runtime
+from crnn_jt.backend.fast import fields, network_fields
+from crnn_jt.native import compile_library, copy_sources
 
 KERNELS = Path(__file__).parent / "kernels"
-SOURCE = KERNELS / "library.cc"
 NATIVE = ("-march=native",)
-# No -ffast-math: it would make the denormal mode of the whole process depend on whether this library is loaded.
-COMMON = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-unknown-pragmas", "-fPIC", "-fopenmp")
+# Tuned for AMD's Zen, GCC leaves multiply-adds apart where a chain of them is alone in a loop: a tile of one row would
+# then round otherwise than one of six, and an image alone otherwise than in a batch.
+_COMMON = ("-Wno-unknown-pragmas", "-fopenmp", "--param=avoid-fma-max-bits=0")
+_FLOATS = np.ctypeslib.ndpointer(np.float32, flags="C_CONTIGUOUS")
+_NETWORK = c_void_p  # handle of a frozen network
+
+# Results and arguments of the functions that are called directly; those of the operator (crnn_call_*) are all alike.
+_SIGNATURES = {
+    "crnn_error": (c_char_p,),
+    "crnn_layouts": (c_char_p,),
+    "crnn_lanes": (c_int,),
+    "crnn_network_new": (_NETWORK, c_int),
+    "crnn_network_free": (None, _NETWORK),
+    "crnn_network_conv": (c_int, _NETWORK, POINTER(network_fields.NetworkConv), _FLOATS, _FLOATS),
+    "crnn_network_begin_maps": (c_int, _NETWORK, POINTER(network_fields.NetworkBeginMaps)),
+    "crnn_network_end_maps": (c_int, _NETWORK, POINTER(network_fields.NetworkEndMaps)),
+    "crnn_network_transposed_conv": (c_int, _NETWORK, POINTER(network_fields.NetworkTransposedConv), _FLOATS, _FLOATS),
+    "crnn_network_depthwise": (c_int, _NETWORK, POINTER(network_fields.NetworkDepthwise), _FLOATS, _FLOATS),
+    "crnn_network_global_mean": (c_int, _NETWORK, POINTER(network_fields.NetworkGlobalMean)),
+    "crnn_network_gate": (c_int, _NETWORK, POINTER(network_fields.NetworkGate)),
+    "crnn_network_layer_norm": (c_int, _NETWORK, POINTER(network_fields.NetworkLayerNorm), _FLOATS, _FLOATS),
+    "crnn_network_softmax": (c_int, _NETWORK, POINTER(network_fields.NetworkSoftmax)),
+    "crnn_network_table": (c_int, _NETWORK, POINTER(network_fields.NetworkTable), _FLOATS),
+    "crnn_network_attention": (c_int, _NETWORK, POINTER(network_fields.NetworkAttention)),
+    "crnn_network_text_lengths": (c_int, _NETWORK, POINTER(network_fields.NetworkTextLengths)),
+    "crnn_network_blend": (c_int, _NETWORK, POINTER(network_fields.NetworkBlend)),
+    "crnn_network_fit_columns": (c_int, _NETWORK, POINTER(network_fields.NetworkFitColumns)),
+    "crnn_network_sample": (c_int, _NETWORK, POINTER(network_fields.NetworkSample), _FLOATS, _FLOATS),
+    "crnn_network_decoder": (c_int, _NETWORK, POINTER(network_fields.NetworkDecoder), *8 * (_FLOATS,)),
+    "crnn_network_mean_pool": (c_int, _NETWORK, POINTER(network_fields.NetworkMeanPool)),
+    "crnn_network_pick": (c_int, _NETWORK, POINTER(network_fields.NetworkPick), POINTER(c_int32)),
+    "crnn_network_upsample": (c_int, _NETWORK, POINTER(network_fields.NetworkUpsample)),
+    "crnn_network_concat": (c_int, _NETWORK, POINTER(network_fields.NetworkConcat), POINTER(c_int32)),
+    "crnn_network_pool": (c_int, _NETWORK, POINTER(network_fields.NetworkPool)),
+    "crnn_network_affine": (c_int, _NETWORK, POINTER(network_fields.NetworkAffine), _FLOATS, _FLOATS),
+    "crnn_network_add": (c_int, _NETWORK, POINTER(network_fields.NetworkAdd)),
+    "crnn_network_linear": (c_int, _NETWORK, POINTER(network_fields.NetworkLinear), _FLOATS, _FLOATS),
+    "crnn_network_bilstm": (c_int, _NETWORK, POINTER(network_fields.NetworkBiLSTM), _FLOATS, _FLOATS, _FLOATS),
+    "crnn_network_context": (c_int, _NETWORK, POINTER(network_fields.NetworkContext)),
+    "crnn_network_shape": (c_int, _NETWORK, c_int, c_int, *4 * (POINTER(c_int),)),
+    "crnn_network_run": (c_int, _NETWORK, POINTER(network_fields.NetworkRun), _FLOATS, _FLOATS),
+}
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: `$XDG_CACHE_HOME/crnn_jt`, else `~/.cache/crnn_jt`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crnn_jt"
+def compile_kernels(flags: tuple[str, ...] = NATIVE) -> Path:
+    """The library compiled with `flags`, from the cache where it is there. Raises UserError where that fails.
 
-
-def compile_library(flags: tuple[str, ...] = NATIVE) -> Path:
-    """The library compiled with `flags`, from the cache where it is there. Raises UserError where g++ fails."""
+    The compiler is Jittor's, so that kernels and operators share one OpenMP. Only tests ask for other `flags`.
+    """
     compiler = runtime.find_compiler()
-    path = cache_folder() / f"kernels-{_fingerprint(compiler, flags)}.so"
-    if path.is_file():
-        return path
-    logger.info("compiling the CPU kernels, once for this machine (a few seconds)")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix=".so", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise UserError(f"{path.parent}: cannot be written ({error.strerror}); set XDG_CACHE_HOME") from error
-    try:
-        command = [compiler, *COMMON, *flags, "-shared", str(SOURCE), "-o", temporary]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise UserError(f"{SOURCE.name}: {compiler} cannot compile the kernels: {_first_error(done.stderr)}")
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, path)  # another process may have been quicker: either file will do
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
-
-
-def _fingerprint(compiler: str, flags: tuple[str, ...]) -> str:
-    digest = hashlib.sha256()
-    for source in sorted([*KERNELS.glob("*.h"), *KERNELS.glob("*.cc")]):
-        digest.update(source.read_bytes())
-    version = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True).stdout
-    digest.update(repr((COMMON, flags, compiler, version, platform.machine(), _processor())).encode())
-    return digest.hexdigest()[:16]
-
-
-def _processor() -> str:
-    """What the processor can do: -march=native means this."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-def _first_error(messages: str) -> str:
-    lines = messages.strip().splitlines() or ["no message"]
-    return next((line for line in lines if "error" in line), lines[-1])[:300]
+    return compile_library(KERNELS / "kernels.cc", (*_COMMON, *flags), KERNELS.glob("*.h"), compiler)
 
 
 def load(flags: tuple[str, ...] = NATIVE) -> ctypes.CDLL:
-    """The library of `flags`, compiled if need be, with the types of its functions set."""
-    library = ctypes.CDLL(str(compile_library(flags)))
-    library.crnn_error.restype = ctypes.c_char_p
-    library.crnn_network_new.restype = ctypes.c_void_p
-    for name, types in _SIGNATURES.items():
-        getattr(library, name).argtypes = [_TYPES[letter] for letter in types]
+    """The library of `flags`, compiled if need be, its functions typed and its structs compared with `fields.py`."""
+    library = ctypes.CDLL(str(compile_kernels(flags)))
+    for name, (result, *arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    fields.check_layouts(library)
     return library
-
-
-_TYPES = {"h": ctypes.c_void_p, "i": ctypes.c_int, "f": ctypes.c_void_p}  # handle, integer, array
-_SIGNATURES = {
-    "crnn_network_new": "i",
-    "crnn_network_free": "h",
-    "crnn_network_conv": "hiiiiiffiff",
-    "crnn_network_pool": "hiif",
-    "crnn_network_affine": "hiiiffi",
-    "crnn_network_add": "hiiii",
-    "crnn_network_linear": "hiiff",
-    "crnn_network_bilstm": "hiifff",
-    "crnn_network_context": "hi",
-    "crnn_network_shape": "hiif",
-    "crnn_network_run": "hfiiif",
-}
 
 
 @functools.lru_cache(maxsize=1)
@@ -115,13 +86,13 @@ def native() -> ctypes.CDLL:
 
 @functools.lru_cache(maxsize=1)
 def operator():
-    """The Jittor operator `kernel_call(inputs, shapes, function, numbers) -> outputs`; compiled at first use."""
+    """The Jittor operator `kernel_call(inputs, shapes, function, message) -> outputs`; compiled at first use."""
     jt = runtime.import_jittor()
-    files = [str(KERNELS / name) for name in ("kernel_call_op.h", "kernel_call_op.cc")]
-    return jt.compiler.compile_custom_ops(files).kernel_call
+    files = copy_sources(KERNELS / name for name in ("kernel_call_op.h", "kernel_call_op.cc"))
+    return jt.compiler.compile_custom_ops(list(map(str, files))).kernel_call
 
 
-def call(function: str, inputs: list, shapes: list[tuple[int, ...]], numbers: list[int]) -> list:
+def call(function: str, inputs: list, shapes: list[tuple[int, ...]], message: fields.Fields) -> list:
     """Has Jittor run `function` of this machine's library on `inputs` (Vars); returns Vars of `shapes`."""
     address = ctypes.cast(getattr(native(), function), ctypes.c_void_p).value
-    return operator()(inputs, shapes, address, numbers)
+    return operator()(inputs, shapes, address, message.words())

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from collections.abc import Sequence
 
 import numpy as np
 
 from crnn_jt import runtime
 from crnn_jt.backend.fast import build
+from crnn_jt.backend.fast import network_fields as fields
+from crnn_jt.backend.fast.fields import Window
+from crnn_jt.backend.fast.text_layers import TextLayers
 
-ACTIVATIONS = {None: 0, "relu": 1, "hardswish": 2}
+ACTIVATIONS = {None: 0, "relu": 1, "hardswish": 2, "relu6": 3, "hardsigmoid": 4, "gelu": 5, "sigmoid": 6}
+ORDERS = {"columns": 0, "grid": 1, "maps": 2}
+"""How maps become steps: each column, or each place row by row; or stay as they are, at the end of a network."""
 METHODS = {"rule": 0, "direct": 1, "winograd": 2}
 
 
-class Network:
-    """Image layers on numbered values (0 is the input), then a chain of sequence layers.
+class Network(TextLayers):
+    """Parts, each of image layers on numbered values (0 is what comes in) and then a chain of sequence layers.
+
+    After image layers there are steps (T, N, D), each column of the map or as `end_maps` says; `begin_maps` begins the
+    next part, whose image layers read the steps as maps.
 
     The memory of weights and scratch belongs to this object and goes with it. `library` other than the machine's own is
     for tests of other instruction sets. Arrays are float32; wrong shapes raise ValueError, here or when it runs.
@@ -43,74 +52,158 @@ class Network:
 
         `window` is kernel, stride, padding, each (vertical, horizontal); weight (out, in, kh, kw), bias (out,).
         """
-        out, in_ = weight.shape[:2]
-        fused = _integers(ACTIVATIONS[activation], *pool)
-        self._call("conv", source, target, addend, in_, out, _integers(*window), fused, METHODS[method], weight, bias)
+        message = fields.NetworkConv(
+            source=source,
+            target=target,
+            addend=addend,
+            in_channels=weight.shape[1],
+            out_channels=weight.shape[0],
+            window=_describe_window(window),
+            activation=ACTIVATIONS[activation],
+            pool_h=pool[0],
+            pool_w=pool[1],
+            method=METHODS[method],
+        )
+        self._call("conv", message, weight, bias)
+
+    def begin_maps(self, rows: int) -> None:
+        """The steps so far are read row by row as maps of so many rows: value 0 of what follows."""
+        self._call("begin_maps", fields.NetworkBeginMaps(rows=rows))
+
+    def end_maps(self, order: str) -> None:
+        """How the maps of the image layers so far end, one of `ORDERS`."""
+        self._call("end_maps", fields.NetworkEndMaps(order=ORDERS[order]))
+
+    def transposed_conv(
+        self, source: int, target: int, weight: np.ndarray, bias: np.ndarray, activation: str | None
+    ) -> None:
+        """Transposed convolution whose windows touch (stride and kernel are the same); weight (in, out, kh, kw)."""
+        message = fields.NetworkTransposedConv(
+            source=source,
+            target=target,
+            in_channels=weight.shape[0],
+            out_channels=weight.shape[1],
+            kernel_h=weight.shape[2],
+            kernel_w=weight.shape[3],
+            activation=ACTIVATIONS[activation],
+        )
+        self._call("transposed_conv", message, weight, bias)
+
+    def depthwise(
+        self,
+        source: int,
+        target: int,
+        window: tuple[int, ...],
+        weight: np.ndarray,
+        bias: np.ndarray,
+        activation: str | None,
+    ) -> None:
+        """Depthwise convolution; weight (channels, kh, kw)."""
+        message = fields.NetworkDepthwise(
+            source=source,
+            target=target,
+            channels=len(weight),
+            window=_describe_window(window),
+            activation=ACTIVATIONS[activation],
+        )
+        self._call("depthwise", message, weight, bias)
+
+    def global_mean(self, source: int, target: int) -> None:
+        """The mean of each channel, one pixel."""
+        self._call("global_mean", fields.NetworkGlobalMean(source=source, target=target))
+
+    def gate(self, source: int, target: int, gate: int) -> None:
+        """x · value `gate`, which has one pixel or as many as x."""
+        self._call("gate", fields.NetworkGate(source=source, target=target, gate=gate))
+
+    def mean_pool(self, source: int, target: int, kernel: tuple[int, int]) -> None:
+        """The mean of each window; windows touch and do not overlap."""
+        message = fields.NetworkMeanPool(source=source, target=target, kernel_h=kernel[0], kernel_w=kernel[1])
+        self._call("mean_pool", message)
+
+    def pick(self, source: int, target: int, channels: Sequence[int]) -> None:
+        """These channels of a value, in this order."""
+        numbers = (ctypes.c_int32 * len(channels))(*channels)
+        self._call("pick", fields.NetworkPick(source=source, target=target, count=len(channels)), numbers)
+
+    def upsample(self, source: int, target: int, factor: tuple[int, int]) -> None:
+        """Each pixel becomes a block of `factor` (down, along) pixels."""
+        self._call("upsample", fields.NetworkUpsample(source=source, target=target, down=factor[0], along=factor[1]))
+
+    def concat(self, sources: Sequence[int], target: int) -> None:
+        """The channels of the values, of one size, one after the other."""
+        numbers = (ctypes.c_int32 * len(sources))(*sources)
+        self._call("concat", fields.NetworkConcat(target=target, count=len(sources)), numbers)
 
     def pool(self, source: int, target: int, window: tuple[int, ...]) -> None:
         """Max pooling; padded places never win."""
-        self._call("pool", source, target, _integers(*window))
+        self._call("pool", fields.NetworkPool(source=source, target=target, window=_describe_window(window)))
 
     def affine(self, source: int, target: int, scale: np.ndarray, shift: np.ndarray, activation: str | None) -> None:
         """activation(x · scale + shift), both (channels,)."""
-        self._call("affine", source, target, len(scale), scale, shift, ACTIVATIONS[activation])
+        act = ACTIVATIONS[activation]
+        message = fields.NetworkAffine(source=source, target=target, channels=len(scale), activation=act)
+        self._call("affine", message, scale, shift)
 
     def add(self, source: int, target: int, addend: int, activation: str | None) -> None:
         """activation(x + value `addend`); -1 adds nothing."""
-        self._call("add", source, target, addend, ACTIVATIONS[activation])
+        act = ACTIVATIONS[activation]
+        self._call("add", fields.NetworkAdd(source=source, target=target, addend=addend, activation=act))
 
     def linear(self, weight: np.ndarray, bias: np.ndarray) -> None:
         """weight (out, in), bias (out,)."""
-        self._call("linear", weight.shape[1], weight.shape[0], weight, bias)
+        out, in_ = weight.shape
+        self._call("linear", fields.NetworkLinear(in_features=in_, out_features=out), weight, bias)
 
     def bilstm(self, w_ih: np.ndarray, w_hh: np.ndarray, bias: np.ndarray) -> None:
         """w_ih (2, 4·hidden, in), w_hh (2, 4·hidden, hidden), bias (2, 4·hidden): both directions."""
-        self._call("bilstm", w_ih.shape[2], w_hh.shape[2], w_ih, w_hh, bias)
+        message = fields.NetworkBiLSTM(in_features=w_ih.shape[2], hidden=w_hh.shape[2])
+        self._call("bilstm", message, w_ih, w_hh, bias)
 
     def context(self, features: int) -> None:
-        """Each step's features, then the largest of each over all steps."""
-        self._call("context", features)
+        """Global max context, (T, N, C) -> (T, N, 2C): each step, then the largest value of each feature."""
+        self._call("context", fields.NetworkContext(features=features))
 
-    def shape(self, height: int, width: int) -> tuple[int, int]:
-        """(steps, classes) for images of this size. Raises ValueError where they are too small."""
-        shape = np.zeros(2, np.int32)
-        self._call("shape", height, width, shape)
-        return int(shape[0]), int(shape[1])
+    def shape(self, batch: int, height: int, width: int) -> tuple[int, ...]:
+        """What comes of so many images of this size: (T, N, K), or maps (N, C, H, W) where the network ends with such.
+        Raises ValueError where the images are too small.
+        """
+        maps, channels, rows, columns = found = [ctypes.c_int() for _ in range(4)]
+        self._call("shape", height, width, *found)
+        if maps.value:
+            return batch, channels.value, rows.value, columns.value
+        return columns.value, batch, channels.value
 
     def run(self, images):
-        """images (N, C, H, W), numpy or Jittor -> logits (T, N, K), the same kind; computed when this returns."""
+        """images (N, C, H, W), numpy or Jittor -> as `shape` says, the same kind; computed when this returns."""
         jt = runtime.import_jittor()
         batch, channels, height, width = images.shape
         if channels != self.channels:
             raise ValueError(f"images have {channels} channels, the network takes {self.channels}")
-        steps, classes = self.shape(height, width)
+        shape = self.shape(batch, height, width)
         given = images if isinstance(images, jt.Var) else jt.array(np.ascontiguousarray(images, np.float32))
-        numbers = [self._handle, batch, height, width]
-        (logits,) = build.call("crnn_call_network", [given], [(steps, batch, classes)], numbers)
+        (out,) = build.call("crnn_call_network", [given], [shape], self._describe_run(batch, height, width))
         if isinstance(images, jt.Var):
-            logits.sync()  # now, while the network is there
-            return logits
-        return logits.numpy()
+            out.sync()  # now, while the network is there
+            return out
+        return out.numpy()
 
     def run_directly(self, images: np.ndarray) -> np.ndarray:
-        """As `run`, without Jittor: for tests of instruction sets, which load several libraries side by side."""
+        """As `run` without Jittor: for tests of instruction sets, which load several libraries at once."""
         images = np.ascontiguousarray(images, np.float32)
         batch, _, height, width = images.shape
-        steps, classes = self.shape(height, width)
-        logits = np.empty((steps, batch, classes), np.float32)
-        self._call("run", images, batch, height, width, logits)
-        return logits
+        out = np.empty(self.shape(batch, height, width), np.float32)
+        self._call("run", self._describe_run(batch, height, width), images, out)
+        return out
+
+    def _describe_run(self, batch: int, height: int, width: int) -> fields.NetworkRun:
+        return fields.NetworkRun(network=self._handle, batch=batch, height=height, width=width)
 
     def _call(self, name: str, *arguments) -> None:
-        kept = [np.ascontiguousarray(a, np.float32) if _is_weight(a) else a for a in arguments]
-        plain = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in kept]
-        if getattr(self._library, f"crnn_network_{name}")(self._handle, *plain):
+        given = [np.ascontiguousarray(a, np.float32) if isinstance(a, np.ndarray) else a for a in arguments]
+        if getattr(self._library, f"crnn_network_{name}")(self._handle, *given):
             raise ValueError(self._library.crnn_error().decode())
 
 
-def _is_weight(argument) -> bool:
-    return isinstance(argument, np.ndarray) and argument.dtype != np.int32
-
-
-def _integers(*values: int) -> np.ndarray:
-    return np.array(values, np.int32)
+def _describe_window(window: tuple[int, ...]) -> Window:
+    return Window.of(window[:2], window[2:4], window[4:])

@@ -28,7 +28,7 @@ def arrays(steps, batch, features, hidden, seed=0):
 
 
 def definition(a, lengths):
-    """(T, N, 2·hidden) in float64, one sequence at a time, zero behind its end."""
+    """(T, N, 2·hidden) in float64, one sequence at a time, zero after its end."""
     hidden = a["w_hh"].shape[2]
     weights = {}
     for direction, end in enumerate(("", "_reverse")):

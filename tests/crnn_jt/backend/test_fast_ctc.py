@@ -55,7 +55,7 @@ def test_loss_and_gradient_are_those_of_the_definition():
     np.testing.assert_allclose(loss, own, rtol=1e-5)
     np.testing.assert_allclose(gradient[..., [0, 1, 2, 3, 7, 18]], slopes[..., [0, 1, 2, 3, 7, 18]], atol=2e-5)
     np.testing.assert_allclose(gradient.sum(2), 0, atol=1e-5)
-    assert not gradient[3:, 1].any(), "behind a sample's own length nothing is learned"
+    assert not gradient[3:, 1].any(), "after a sample's own length nothing is learned"
 
 
 def test_each_sample_s_gradient_has_its_own_weight():

@@ -86,6 +86,10 @@ def test_the_number_of_threads_changes_no_bit(tmp_path):
         "from tests.crnn_jt.backend.test_fast_network import *\n"
         "runs = [convolution(THREE, 170, 170)[0], convolution(THREE, 40, 60)[0], convolution(TWO, 70, 60)[0]]\n"
         "found = [run(pictures(n, c, 8, 14)).ravel() for run, c in zip(runs, (170, 40, 70)) for n in (1, 9)]\n"
+        "from tests.crnn_jt.test_freeze_layers import ODD, run_plan\n"
+        "found += [run_plan(*ODD[name], count).ravel() for name in ODD for count in (1, 5)]\n"
+        "from tests.crnn_jt.backend.test_fast_targets import stages\n"
+        "found += [logits.ravel() for logits in stages(None)]\n"
         "np.save(sys.argv[1], np.concatenate(found))\n"
     )
     for threads in "12":

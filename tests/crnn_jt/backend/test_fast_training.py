@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ if os.environ.get("CRNN_BACKEND", "jittor") != "jittor":
 
 from crnn_jt import backend
 from crnn_jt.backend import fast, ops
+from crnn_jt.models import Recognizer, build
 from crnn_jt.reading import SequenceReader
-from crnn_jt.recognizer import Recognizer, build
+from crnn_jt.registry import CORRECTORS
+from crnn_jt.registry import EXTRACTORS as ALL_EXTRACTORS
+from crnn_jt.spec import StageSpec
 from crnn_jt.weights import Weights
-from tests.crnn_jt.tiny import EXTRACTORS, PROPORTIONAL, lively, model, pictures
+from tests.crnn_jt.tiny import EXTRACTORS, FIXED, PROPORTIONAL, lively, model, pictures
 
 
 def losses(spec, steps=4) -> list[float]:
@@ -27,8 +31,7 @@ def losses(spec, steps=4) -> list[float]:
     targets, sizes = np.array([[1, 2], [3, 3], [4, 5], [6, 0]]), np.array([2, 2, 2, 1])
     found = []
     for _ in range(steps):
-        logits, lengths = recognizer(ops.array(images), widths)
-        loss = recognizer.generator.loss(logits, targets, sizes, lengths)
+        loss = recognizer.losses(ops.array(images), widths, targets, sizes)["ctc"]
         gradients = backend.gradients(loss, list(parameters.values()))
         for parameter, gradient in zip(parameters.values(), gradients):
             backend.assign(parameter, parameter - 0.02 * gradient)
@@ -46,12 +49,20 @@ def test_the_loss_curve_is_the_plain_one(extractor, monkeypatch):
     np.testing.assert_allclose(with_kernels, plain, rtol=1e-4)
 
 
-@pytest.mark.parametrize("extractor", sorted(set(EXTRACTORS) - {"vgg_global"}))
+UNCOVERED = {"vgg_global"}
+"""Extractors that the kernels refuse by name: channels as steps."""
+
+
+@pytest.mark.parametrize("extractor", sorted(EXTRACTORS))
 def test_frozen_models_read_as_plain_ones(extractor, monkeypatch):
-    spec = model(extractor=extractor, image=PROPORTIONAL)
+    """What the kernels cover reads the same on them; what they do not is read without them."""
+    fixed = not ALL_EXTRACTORS.get(extractor).sequence.open_width
+    spec = model(extractor=extractor, image=FIXED if fixed else PROPORTIONAL)
     weights = Weights(backend.state(lively(Recognizer(spec))), spec)
     frozen = SequenceReader(weights, "tiny")
-    assert frozen.network is not None
+    assert (frozen.network is None) == (extractor in UNCOVERED)
+    if frozen.network is None:
+        return
     with_kernels = {width: frozen.log_probs(pictures(width=width))[0] for width in (24, 40)}
     monkeypatch.setattr(fast, "available", lambda: False)
     plain = SequenceReader(weights, "tiny")
@@ -60,3 +71,49 @@ def test_frozen_models_read_as_plain_ones(extractor, monkeypatch):
         expected = plain.log_probs(pictures(width=width))[0]
         assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
         np.testing.assert_array_equal(found.argmax(2), expected.argmax(2))
+
+
+BY_PLACE = {
+    "columns": {"image": PROPORTIONAL},
+    "a grid": {"extractor": "resnet45", "image": FIXED},
+}
+
+
+@pytest.mark.parametrize("corrector", [None, "bcn"])
+@pytest.mark.parametrize("way", BY_PLACE)
+def test_models_that_read_all_places_at_once_are_frozen_whole(way, corrector, monkeypatch):
+    """Transformer, position attention and the language loop: pictures of any width."""
+    spec = model(generator="parallel", refiner="transformer", **BY_PLACE[way])
+    if corrector:
+        spec = replace(spec, corrector=StageSpec("bcn", CORRECTORS.get("bcn").tiny))
+    weights = Weights(backend.state(lively(Recognizer(spec))), spec)
+    frozen = SequenceReader(weights, "tiny")
+    monkeypatch.setattr(fast, "available", lambda: False)
+    plain = SequenceReader(weights, "tiny")
+    assert frozen.network is not None and plain.network is None
+    for width in (40,) if way == "a grid" else (24, 40):
+        found, expected = (reader.log_probs(pictures(width=width))[0] for reader in (frozen, plain))
+        assert found.shape == expected.shape and np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+    words, rows = ["ab", "ba"], np.array([0, 1])
+    scores = [reader.score(pictures(width=40), rows, words) for reader in (frozen, plain)]
+    np.testing.assert_allclose(*scores, rtol=1e-4)
+
+
+@pytest.mark.parametrize("generator", ["attention", "attention, gru"])
+def test_decoders_with_attention_are_frozen_whole(generator, monkeypatch):
+    """Symbol by symbol as the framework does it; an image's symbols are its own, and words are scored as before."""
+    spec = model(generator=generator, image=PROPORTIONAL)
+    weights = Weights(backend.state(lively(Recognizer(spec))), spec)
+    frozen = SequenceReader(weights, "tiny")
+    monkeypatch.setattr(fast, "available", lambda: False)
+    plain = SequenceReader(weights, "tiny")
+    monkeypatch.undo()
+    images = pictures(width=40)
+    found, expected = (reader.logits(images)[0] for reader in (frozen, plain))
+    assert found.shape == expected.shape
+    ended = np.cumsum(expected.argmax(2) == 0, 0) - (expected.argmax(2) == 0) > 0  # (T', N): after an image's end
+    assert np.abs(found - expected)[~ended].max() <= 1e-4 * np.abs(expected).max()
+    alone = frozen.logits(images[1:2])[0][:, 0]
+    np.testing.assert_array_equal(alone, found[: len(alone), 1])
+    words, rows = ["ab", "ba"], np.array([0, 1])
+    np.testing.assert_allclose(*(reader.score(images, rows, words) for reader in (frozen, plain)), rtol=1e-4)

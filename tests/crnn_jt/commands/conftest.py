@@ -6,7 +6,7 @@ import pytest
 
 from crnn_jt.__main__ import COMMANDS
 from crnn_jt.backend import state
-from crnn_jt.recognizer import build
+from crnn_jt.models import build
 from crnn_jt.weights import Weights, save_weights
 from data_tools.cli import main
 from tests.crnn_jt import tiny

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn_jt.backend import state
-from crnn_jt.recognizer import build
+from crnn_jt.models import build
 from crnn_jt.weights import Weights, load_weights, save_weights
 from tests.crnn_jt import tiny
 

@@ -38,11 +38,11 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(crnn_jt, weights
 
 
 def test_a_lexicon_decides(crnn_jt, weights, data, tmp_path):
-    """Under a lexicon of one word the answer is that word; the raw reading is kept."""
+    """Under a lexicon of one word the answer is that word as the list spells it; the raw reading is kept."""
     (tmp_path / "words.txt").write_text("ACE\n")
     code, out, _ = crnn_jt("read", data / "image", "--weights", weights, "--lexicon", tmp_path / "words.txt", "--json")
     found = json.loads(out)
-    assert code == 0 and all(entry["text"] == "ace" or entry["lexicon"] == "fallback" for entry in found)
+    assert code == 0 and all(entry["text"] == "ACE" or entry["lexicon"] == "fallback" for entry in found)
     assert any(entry["lexicon"] == "within" for entry in found)
 
 
@@ -78,3 +78,28 @@ def test_a_lexicon_without_one_usable_word(mistake, weights, data, tmp_path):
     (tmp_path / "words.txt").write_text("???\n")
     line = mistake("read", data / "image", "--weights", weights, "--lexicon", tmp_path / "words.txt")
     assert "none of its words can be written" in line
+
+
+def test_a_language_of_ones_own(crnn_jt, weights, data, tmp_path):
+    """A file made by `data_tools language` weighs the readings; what is none, or does not fit, is said in one line."""
+    import numpy as np
+
+    from data_tools.words.language import Language, write_language
+
+    image = data / "image" / "0.png"
+    write_language(tmp_path / "x.lang", Language("x", ("bag", "cab"), np.log(np.full(2, 0.5))))
+    code, out, _ = crnn_jt("read", image, "--weights", weights, "--language", tmp_path / "x.lang", "--json")
+    assert code == 0 and len(json.loads(out)) == 1
+    write_language(tmp_path / "y.lang", Language("y", ("сыр",), np.zeros(1)))
+    (tmp_path / "words.txt").write_text("bag\n")
+    for language, message in (
+        (tmp_path / "y.lang", "none of its words can be written in the model's character set"),
+        (tmp_path / "words.txt", "is no language file, or a damaged one"),
+        ("klingon", "no such file; there are: english, none"),
+    ):
+        code, _, err = crnn_jt("read", image, "--weights", weights, "--language", language)
+        assert code == 2 and message in err and len(err.splitlines()) == 1
+    code, _, err = crnn_jt(
+        "read", image, "--weights", weights, "--language", "none", "--lexicon", tmp_path / "words.txt"
+    )
+    assert code == 2 and "name one of the two" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -53,6 +54,27 @@ def test_failures_that_cannot_be_written(crnn_jt, weights, data, tmp_path):
 def test_mistakes(words, said, mistake, weights, data):
     """One line that names the path or option."""
     assert said in mistake("test", "--weights", weights, *(word.format(data=data) for word in words))
+
+
+def test_corrupt_samples_are_counted_beside_the_figures(crnn_jt, weights, data, tmp_path, caplog):
+    """A set of which half is torn has figures; --max-corrupt refuses it."""
+    torn = shutil.copytree(data, tmp_path / "torn")
+    for name in ("0.png", "1.png", "2.png"):
+        (torn / "image" / name).write_bytes(b"no picture")
+    _, out, _ = crnn_jt("test", "--weights", weights, "--data", torn, "--json")
+    found = json.loads(out)
+    assert (found["n"], found["skipped"]) == (3, 3) and "accuracy" in found
+    assert "left out of the figures: 3 × the image cannot be decoded" in caplog.text
+    code, out, err = crnn_jt("test", "--weights", weights, "--data", torn, "--max-corrupt", 0.2)
+    assert code == 2 and not out and "max_corrupt" in err.strip().splitlines()[-1]
+
+
+def test_nothing_but_corrupt_samples(mistake, weights, data, tmp_path):
+    """No figures of nothing."""
+    torn = shutil.copytree(data, tmp_path / "torn")
+    for path in (torn / "image").iterdir():
+        path.write_bytes(b"")
+    assert "not one of 6 samples can be used" in mistake("test", "--weights", weights, "--data", torn)
 
 
 def test_an_empty_set(mistake, weights, tmp_path):

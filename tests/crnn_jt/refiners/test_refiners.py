@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn_jt.backend import load_state, no_grad, ops, state
-from crnn_jt.layers import BiLSTM
+from crnn_jt.layers import BiLSTM, arrays_of
 from crnn_jt.registry import REFINERS
 from tests.oracle.plan import evaluate, random_state
 
@@ -19,6 +19,23 @@ def refiner(**options):
     load_state(made, arrays)
     made.eval()
     return made, arrays
+
+
+@pytest.mark.parametrize("name", REFINERS.names())
+def test_every_refiner_follows_its_plan_for_each_sequence_alone(name):
+    """Values, arrays and widths as declared; what lies beyond a sequence's own length does not flow in."""
+    made = REFINERS.build(name, REFINERS.get(name).tiny, in_features=16)
+    arrays = random_state(made.layers(), np.random.default_rng(1), "stack.")
+    assert arrays_of(made.named_layers()) == {key: value.shape for key, value in state(made).items()}
+    load_state(made, arrays)
+    made.eval()
+    lengths = np.array([10, 7, 1, 4])
+    with no_grad():
+        found = ops.numpy(made(ops.array(SEQUENCE), lengths))
+    for n, length in enumerate(lengths):
+        alone = evaluate(made.layers(), arrays, SEQUENCE[:length, n : n + 1], "stack.")
+        assert alone.shape[2] == made.out_features
+        np.testing.assert_allclose(found[:length, n], alone[:, 0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("context", [False, True])
@@ -46,7 +63,7 @@ def test_the_reverse_direction_starts_at_each_sequence_s_own_end(context):
 def test_depth_counts_the_layers():
     """Any number of layers, as in the CRNN."""
     made, _ = refiner(depth=3)
-    assert sum(isinstance(layer, BiLSTM) for layer in made.layers()) == 3 and made.out_features == 16
+    assert sum(type(layer) is BiLSTM for layer in made.layers()) == 3 and made.out_features == 16
 
 
 def test_identity_changes_nothing():

@@ -31,13 +31,7 @@ class Buffer {
         }
         return data_;
     }
-    void release() {
-        std::free(data_);
-        data_ = nullptr;
-        count_ = 0;
-    }
     float* get() const { return data_; }
-    size_t count() const { return count_; }
 
   private:
     float* data_ = nullptr;

@@ -1,8 +1,9 @@
 // Convolution as it is defined, for every kernel, stride and padding; bias, addend, activation and max pooling fused.
 //
-// Images are (N, H, W, stride): the channels of a pixel lie together. The pixels under one row of the kernel are then
-// one run of kw*stride floats, so a convolution is a product whose rows are output pixels and whose depth is kh runs.
-// Padding is made by copying the images into a frame of zeros first: the inner loop has no edge to look at.
+// Images are channels-last, (N, H, W, stride): the channels of a pixel lie together. The pixels under one row of the
+// kernel are then one run of kw*stride floats, so a convolution is a product whose rows are output pixels and whose
+// depth is kh runs. Padding is made by copying the images into a frame of zeros first: the inner loop has no edge to
+// look at.
 #pragma once
 #include <vector>
 
@@ -10,13 +11,21 @@
 
 namespace crnn {
 
-// A batch of images in memory; `stride` floats a pixel, of which the first `channels` count and the rest are zero.
+// A batch of channels-last images in memory; `stride` floats a pixel, of which the first `channels` count and the rest
+// are finite and multiplied by zero.
 struct Images {
     float* data;
     int n, h, w, channels, stride;
     float* pixel(int image, int i, int j) const { return data + ((size_t(image) * h + i) * w + j) * stride; }
     size_t size() const { return size_t(n) * h * w * stride; }
 };
+
+// Channels of one pixel, no more of them; whole vectors first.
+CRNN_INLINE void copy_channels(const float* from, int channels, float* to) {
+    int c = 0;
+    for (; c + LANES <= channels; c += LANES) store(to + c, load(from + c));
+    for (; c < channels; c++) to[c] = from[c];
+}
 
 struct Window {
     int kh = 1, kw = 1, sh = 1, sw = 1, ph = 0, pw = 0;
@@ -25,7 +34,7 @@ struct Window {
     int out_w(int w) const { return w + 2 * pw < kw ? 0 : (w + 2 * pw - kw) / sw + 1; }
 };
 
-// What a convolution does besides; `pool_h` x `pool_w` is a max pooling whose windows touch but do not overlap.
+// What is fused into a convolution; `pool_h` x `pool_w` is a max pooling whose windows touch but do not overlap.
 struct Fused {
     Act act = Act::none;
     int pool_h = 1, pool_w = 1;
@@ -33,15 +42,15 @@ struct Fused {
     bool pools() const { return pool_h > 1 || pool_w > 1; }
 };
 
-// The images in a frame of zeros, `top` pixels above and below, `side` left and right; in `memory`.
-static inline Images framed(const Images& x, int top, int side, Buffer& memory) {
+// Copies the images into a frame of zeros, `top` pixels above and below, `side` left and right; in `memory`.
+static inline Images add_frame(const Images& x, int top, int side, Buffer& memory) {
     if (!top && !side) return x;
     Images big = x;
     big.h += 2 * top;
     big.w += 2 * side;
     big.data = memory.need(big.size());
     const size_t row = size_t(big.w) * big.stride, edge = size_t(side) * big.stride;
-    #pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
     for (int n = 0; n < x.n; n++)
         for (int i = 0; i < big.h; i++) {
             float* to = big.pixel(n, i, 0);
@@ -66,35 +75,37 @@ class DirectConv {
         frame_w_ = window.pw;
         window_ = window;
         window_.ph = window_.pw = 0;  // the frame stands for the padding
-        const int run = window.kw * stride, kh = window.kh, kw = window.kw;
-        weights_.pack(out, kh * run, [=](int o, int k) {
-            const int u = k / run, v = k % run / stride, c = k % stride;
-            return c < in ? weight(o, c, u * kw + v) : 0.f;
-        }, bias);
+        const int kh = window.kh, kw = window.kw, pixel = kw == 1 ? in : stride, run = kw * pixel;
+        run_ = run;
+        weights_.pack(
+            out, kh * run,
+            [=](int o, int k) {
+                const int u = k / run, v = k % run / pixel, c = k % run % pixel;
+                return c < in ? weight(o, c, u * kw + v) : 0.f;
+            },
+            bias);
     }
     bool packed() const { return !weights_.empty(); }
 
     // y: (n, out_h / pool_h, out_w / pool_w, padded(out)).
     void run(Images x, const Images& y, const Fused& fused) {
-        x = framed(x, frame_h_, frame_w_, frame_);
-        int rows = window_.out_h(x.h), width = window_.out_w(x.w);
-        if (flat(fused)) {  // a 1x1 convolution does not care where a row of pixels ends
-            width *= rows;
-            rows = 1;
-        }
+        x = add_frame(x, frame_h_, frame_w_, frame_);
+        const int rows = window_.out_h(x.h), width = window_.out_w(x.w);
         if (fused.pools()) run_pooled(x, y, fused, rows / fused.pool_h, width);
+        else if (flat()) run_flat(x, y, fused);
         else run_plain(x, y, fused, rows, width);
     }
 
   private:
-    Window window_;                   // on framed images
-    int frame_h_ = 0, frame_w_ = 0;   // pixels of zeros around an image
+    Window window_;                  // on framed images
+    int frame_h_ = 0, frame_w_ = 0;  // pixels of zeros around an image
+    int run_ = 0;                    // floats that count under a row of the kernel
     Packed weights_;
     Buffer frame_, rows_;
 
-    bool flat(const Fused& fused) const {
+    bool flat() const {
         const Window& w = window_;
-        return w.kh == 1 && w.kw == 1 && w.sh == 1 && w.sw == 1 && !fused.pools();
+        return w.kh == 1 && w.kw == 1 && w.sh == 1 && w.sw == 1 && !frame_h_ && !frame_w_;
     }
     // What a row of outputs is made of, from row `first` of the kernel on: those that lie in the frame would add zeros.
     struct Rows {
@@ -103,13 +114,31 @@ class DirectConv {
     };
     Rows rows_under(const Images& x, int image, int row) const {
         const int top = row * window_.sh, first = std::clamp(frame_h_ - top, 0, window_.kh - 1);
-        const int last = std::clamp(x.h - frame_h_ - top, first + 1, window_.kh), run = window_.kw * x.stride;
+        const int last = std::clamp(x.h - frame_h_ - top, first + 1, window_.kh);
         const int64_t next = int64_t(x.w) * x.stride;
-        return {{x.pixel(image, top + first, 0), int64_t(window_.sw) * x.stride, run, last - first, next}, size_t(first) * run};
+        return {{x.pixel(image, top + first, 0), int64_t(window_.sw) * x.stride, run_, last - first, next},
+                size_t(first) * run_};
     }
+    // A 1x1 convolution does not care where a row of pixels ends, nor an image: its pixels are shared out in blocks.
+    void run_flat(const Images& x, const Images& y, const Fused& fused) {
+        const Panels& panels = weights_.panels();
+        const int rows = x.n * x.h * x.w, share = panels.count < threads() ? (rows + threads() - 1) / threads() : rows;
+        const int block = std::clamp(share, TILE_ROWS, BLOCK), blocks = (rows + block - 1) / block;
+#pragma omp parallel for collapse(2) schedule(static) if (double(rows) * run_ * panels.columns() > SMALL)
+        for (int b = 0; b < blocks; b++)
+            for (int p = 0; p < panels.count; p++) {
+                const int first = b * block, count = std::min(block, rows - first);
+                const int64_t at = int64_t(first) * y.stride + p * PANEL;
+                panel_product(
+                    count, {x.data + int64_t(first) * x.stride, x.stride, run_}, weights_.panel(p), panels.vecs_of(p),
+                    {y.data + at, y.stride, weights_.bias(p), fused.addend ? fused.addend + at : nullptr, fused.act});
+            }
+    }
+    static constexpr int BLOCK = 192;         // pixels that stay in the second-level cache from panel to panel
+    static constexpr double SMALL = 1 << 17;  // multiplications that one thread does sooner than two agree on them
     void run_plain(const Images& x, const Images& y, const Fused& fused, int rows, int width) {
         const Panels& panels = weights_.panels();
-        #pragma omp parallel for collapse(3) schedule(static)
+#pragma omp parallel for collapse(3) schedule(static)
         for (int p = 0; p < panels.count; p++)
             for (int n = 0; n < x.n; n++)
                 for (int i = 0; i < rows; i++) {
@@ -126,7 +155,7 @@ class DirectConv {
         const Panels& panels = weights_.panels();
         const size_t scratch = size_t(fused.pool_h) * width * PANEL;
         float* all = rows_.need(threads() * scratch);
-        #pragma omp parallel for collapse(3) schedule(static)
+#pragma omp parallel for collapse(3) schedule(static)
         for (int p = 0; p < panels.count; p++)
             for (int n = 0; n < x.n; n++)
                 for (int i = 0; i < rows; i++) {

@@ -1,10 +1,10 @@
-// Convolutions for training, on images whose pixels hold their channels together (conv.h).
+// Convolutions for training, on channels-last images (conv.h).
 //
-// Forward and the gradient at the input are the kernels that read, the latter with the weights turned round. The gradient
-// at the weights is, for 3x3 kernels, Winograd's algorithm transposed, on tiles of 4x4: with V = B^T d B of a tile's patch
-// and M = A e A^T of its output gradient, it is G^T [sum over tiles of M * V] G, 36 products (out x tiles) . (tiles x in).
-// For all others it is the product of every run of pixels under a row of the kernel with the gradients at the pixels they
-// lead to.
+// Forward and the gradient at the input are the kernels that read, the latter with the kernels rotated by 180 degrees.
+// The gradient at the weights is, for 3x3 kernels, Winograd's algorithm transposed, on tiles of 4x4: with V = B^T d B
+// of a tile's patch and M = A e A^T of its output gradient, it is G^T [sum over tiles of M * V] G, 36 products (out x
+// tiles) . (tiles x in). For all others it is the product of every run of pixels under a row of the kernel with the
+// gradients at the pixels they lead to.
 #pragma once
 #include "outer.h"
 #include "winograd.h"
@@ -41,7 +41,8 @@ struct ConvShape {
     Images output(float* y) const { return {y, n, out_h(), out_w(), out, padded(out)}; }
     // Images are taken through in groups: what a group needs stays small.
     int together() const {
-        const size_t one = std::max(size_t(h + 8) * (w + 8) * padded(in), size_t(out_h() + 8) * (out_w() + 8) * padded(out));
+        const size_t one =
+            std::max(size_t(h + 8) * (w + 8) * padded(in), size_t(out_h() + 8) * (out_w() + 8) * padded(out));
         return int(std::max<size_t>(1, std::min<size_t>(n, GROUP / one)));
     }
     static constexpr size_t GROUP = size_t(1) << 22;  // floats
@@ -58,16 +59,17 @@ class TrainingConv {
         each_group(s, [&](int first, int count) { convolve(s, some(x, first, count), some(y, first, count)); });
     }
 
-    // dx from dy: the output's gradient, its pixels `stride` apart among zeros, convolved with the weights turned round.
+    // dx from dy: the output's gradient, its pixels `stride` apart among zeros, convolved with the kernels rotated by
+    // 180 degrees.
     void input_gradient(const ConvShape& s, const Images& dy, const float* weight, const Images& dx) {
         const Window& w = s.window;
         const int size = w.kh * w.kw;
-        const auto turned = [=](int c, int o, int i) { return weight[(size_t(o) * s.in + c) * size + size - 1 - i]; };
+        const auto rotated = [=](int c, int o, int i) { return weight[(size_t(o) * s.in + c) * size + size - 1 - i]; };
         const bool dense = w.sh == 1 && w.sw == 1 && w.ph < w.kh && w.pw < w.kw;  // no zeros between pixels
-        if (s.winograd()) winograd_.pack(s.in, s.out, turned, nullptr);
+        if (s.winograd()) winograd_.pack(s.in, s.out, rotated, nullptr);
         else {
             const int ph = dense ? w.kh - 1 - w.ph : 0, pw = dense ? w.kw - 1 - w.pw : 0;
-            direct_.pack(s.in, s.out, dy.stride, {w.kh, w.kw, 1, 1, ph, pw}, turned, nullptr);
+            direct_.pack(s.in, s.out, dy.stride, {w.kh, w.kw, 1, 1, ph, pw}, rotated, nullptr);
         }
         each_group(s, [&](int first, int count) {
             const Images from = some(dy, first, count), to = some(dx, first, count);
@@ -87,7 +89,7 @@ class TrainingConv {
         each_group(s, [&](int first, int count) {
             const Images from = some(x, first, count), gradient = some(dy, first, count);
             if (s.winograd()) add_tiles(s, from, gradient, fresh);
-            else add_runs(s, framed(from, s.window.ph, s.window.pw, frame_), gradient, fresh);
+            else add_runs(s, add_frame(from, s.window.ph, s.window.pw, frame_), gradient, fresh);
             add_pixels(gradient, bias);
             fresh = false;
         });
@@ -99,7 +101,7 @@ class TrainingConv {
   private:
     static constexpr int TILES = 192;  // tiles multiplied together
     static constexpr int SKEW = 80;    // as in WinogradConv
-    static constexpr int PARTS = 16;   // the images' sums are made in so many parts, whatever the number of threads
+    static constexpr int PARTS = 16;   // the images' sums are made in this many parts, whatever the number of threads
 
     WinogradConv winograd_;
     DirectConv direct_;
@@ -129,7 +131,7 @@ class TrainingConv {
         Images big{nullptr, dy.n, s.h + w.kh - 1, s.w + w.kw - 1, dy.channels, dy.stride};
         big.data = frame_.need(big.size());
         std::fill(big.data, big.data + big.size(), 0.f);
-        #pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
         for (int n = 0; n < dy.n; n++)
             for (int i = 0; i < dy.h; i++)
                 for (int j = 0; j < dy.w; j++) {
@@ -149,24 +151,26 @@ class TrainingConv {
     }
     // V and M lie [place][panel of channels][tile][PANEL]: read in order, for rows a power of two apart would all fight
     // for the same few lines of the cache.
-    void multiply_tiles(const Images& x, const Images& dy, const Tiling& tiles, int first, int count, int rows, float* sums,
-                        bool fresh) {
+    void multiply_tiles(const Images& x, const Images& dy, const Tiling& tiles, int first, int count, int rows,
+                        float* sums, bool fresh) {
         const Panels in(x.stride), out(dy.stride);
-        const int64_t panel = int64_t(TILES) * PANEL, place_x = in.count * panel + SKEW, place_y = out.count * panel + SKEW;
+        const int64_t panel = int64_t(TILES) * PANEL;
+        const int64_t place_x = in.count * panel + SKEW, place_y = out.count * panel + SKEW;
         float* v = places_x_.need(PLACES * place_x);
         float* m = places_y_.need(PLACES * place_y);
-        #pragma omp parallel
+#pragma omp parallel
         {
-            #pragma omp for schedule(static)
+#pragma omp for schedule(static)
             for (int t = 0; t < count; t++) {
                 const Spot spot = tiles.spot(first + t);
                 for (int p = 0, c = 0; p < in.count; p++, c += PANEL)
-                    tile_to_places(x, spot, c, std::min(c + PANEL, x.stride), zeros_.data(), v + p * panel + t * PANEL - c,
-                                   place_x);
+                    tile_to_places(x, spot, c, std::min(c + PANEL, x.stride), zeros_.data(),
+                                   v + p * panel + t * PANEL - c, place_x);
                 for (int p = 0, c = 0; p < out.count; p++, c += PANEL)
-                    gradient_to_places(dy, spot, c, std::min(c + PANEL, dy.stride), m + p * panel + t * PANEL - c, place_y);
+                    gradient_to_places(dy, spot, c, std::min(c + PANEL, dy.stride), m + p * panel + t * PANEL - c,
+                                       place_y);
             }
-            #pragma omp for collapse(3) schedule(static)
+#pragma omp for collapse(3) schedule(static)
             for (int k = 0; k < PLACES; k++)
                 for (int p = 0; p < in.count; p++)
                     for (int q = 0; q < out.count; q++)
@@ -182,7 +186,7 @@ class TrainingConv {
     }
     void places_to_weights(const ConvShape& s, float* dweight) const {
         const int in = padded(s.in);
-        #pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static)
         for (int o = 0; o < s.out; o++)
             for (int c = 0; c < in; c += LANES) {
                 Vec u[PLACES], g[9];
@@ -216,15 +220,16 @@ class TrainingConv {
         const size_t size = size_t(kh) * run * dy.stride;
         float* sums = sums_.need(parts * size);
         if (fresh) std::fill(sums, sums + parts * size, 0.f);
-        #pragma omp parallel for collapse(3) schedule(static)
+#pragma omp parallel for collapse(3) schedule(static)
         for (int part = 0; part < parts; part++)
             for (int u = 0; u < kh; u++)
                 for (int p = 0; p < panels.count; p++)
                     for (int n = x.n * part / parts; n < x.n * (part + 1) / parts; n++)
                         for (int i = 0; i < dy.h; i++)
-                            outer_product(dy.w, x.pixel(n, i * s.window.sh + u, 0), int64_t(s.window.sw) * x.stride, run,
-                                          dy.pixel(n, i, 0) + p * PANEL, dy.stride, panels.vecs_of(p),
-                                          sums + part * size + size_t(u) * run * dy.stride + p * PANEL, dy.stride, false);
+                            outer_product(dy.w, x.pixel(n, i * s.window.sh + u, 0), int64_t(s.window.sw) * x.stride,
+                                          run, dy.pixel(n, i, 0) + p * PANEL, dy.stride, panels.vecs_of(p),
+                                          sums + part * size + size_t(u) * run * dy.stride + p * PANEL, dy.stride,
+                                          false);
     }
     // Many parts only where the sums are few: else the rows of the kernel and the panels occupy the threads.
     static int run_parts(const ConvShape& s) { return s.in * s.out <= 4096 ? PARTS : 1; }
@@ -232,7 +237,7 @@ class TrainingConv {
     void runs_to_weights(const ConvShape& s, float* dweight) const {
         const int kh = s.window.kh, kw = s.window.kw, stride = s.stride, out = padded(s.out), parts = run_parts(s);
         const size_t size = size_t(kh) * kw * stride * out;
-        #pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static)
         for (int o = 0; o < s.out; o++)
             for (int c = 0; c < s.in; c++)
                 for (int u = 0; u < kh; u++)
@@ -246,11 +251,12 @@ class TrainingConv {
 
     static void add_pixels(const Images& dy, std::vector<double>& sums) {
         const int64_t pixels = int64_t(dy.n) * dy.h * dy.w;
-        #pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static)
         for (int c = 0; c < dy.stride; c += LANES)
             for (int64_t p = 0; p < pixels;) {
                 Vec sum{};  // in float over a stretch, in double over all
-                for (const int64_t end = std::min(p + 1024, pixels); p < end; p++) sum += load(dy.data + p * dy.stride + c);
+                for (const int64_t end = std::min(p + 1024, pixels); p < end; p++)
+                    sum += load(dy.data + p * dy.stride + c);
                 for (int l = 0; l < LANES; l++) sums[c + l] += sum[l];
             }
     }

@@ -1,5 +1,5 @@
-// The loss of connectionist temporal classification and its gradient at the logits at once: softmax, forward and backward
-// sums over the alignments (Graves et al., ICML 2006, section 4), in logarithms of doubles.
+// The loss of connectionist temporal classification and its gradient at the logits at once: softmax, forward and
+// backward sums over the alignments (Graves et al., ICML 2006, section 4), in logarithms of doubles.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -40,8 +40,8 @@ static inline float softmax(const float* row, int n, float* out) {
 // One sample: places 0 … 2·size are blank, first symbol, blank, … , last symbol, blank.
 class Alignment {
   public:
-    // Returns -log p (infinite where the steps cannot hold the label) and fills gradient (steps, classes), rows `stride`
-    // apart as those of the logits, also behind the sample's own `length`.
+    // Returns -log p (infinite where the steps cannot hold the label) and fills gradient (steps, classes), rows
+    // `stride` apart as those of the logits; zero after the sample's own `length`.
     float run(const Labels& all, int n, const float* logits, float* gradient) {
         const int64_t stride = int64_t(all.batch) * all.classes;
         length_ = int(all.lengths[n]);
@@ -63,7 +63,8 @@ class Alignment {
 
     int length_ = 0, places_ = 0;
     const int64_t* target_ = nullptr;
-    std::vector<double> emitted_, before_, after_, next_;  // log p of a place's symbol, of what leads to it, of what follows
+    std::vector<double> emitted_;                // log p of a place's symbol
+    std::vector<double> before_, after_, next_;  // of what leads to it, of what follows
 
     int symbol(int place) const { return place % 2 ? int(target_[place / 2]) : 0; }
     bool leaps(int place) const { return place > 2 && place % 2 && symbol(place) != symbol(place - 2); }
@@ -120,10 +121,10 @@ class Alignment {
 
 // logits (T, N, K) -> loss (N,), gradient (T, N, K) of each sample's own loss.
 static inline void ctc(const Labels& all, const float* logits, float* loss, float* gradient) {
-    #pragma omp parallel
+#pragma omp parallel
     {
         Alignment alignment;
-        #pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic)
         for (int n = 0; n < all.batch; n++) {
             const int64_t first = int64_t(n) * all.classes;
             loss[n] = alignment.run(all, n, logits + first, gradient + first);

@@ -35,14 +35,25 @@ struct Target {
 
 alignas(64) static const float NOTHING[PANEL] = {};
 
+// The activations that leave a tile no registers, on what it has just written.
+static __attribute__((noinline)) void activate_rows(const Target& out, int rows, int vecs) {
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vecs; v++) {
+            float* at = out.rows + r * out.row_stride + v * LANES;
+            store(at, activate_curved(load(at), out.act));
+        }
+}
+
 template <int R, int V>
 static __attribute__((noinline)) void tile(const Source& in, const float* weights, const Target& out) {
     // One way to begin for all, so that the sums are in registers from the start.
     const float* begin = out.more ? out.rows : out.bias ? out.bias : NOTHING;
     const int64_t next = out.more ? out.row_stride : 0;
     Vec sum[R][V];
-    _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)
-        _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) sum[r][v] = load(begin + r * next + v * LANES);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < V; v++) sum[r][v] = load(begin + r * next + v * LANES);
     const int64_t stride = in.row_stride;
     const float* ahead = in.ahead;
     const int depth = in.depth;
@@ -54,24 +65,31 @@ static __attribute__((noinline)) void tile(const Source& in, const float* weight
             __builtin_prefetch(ahead + k * LANES);
             Vec w[V];
             for (int v = 0; v < V; v++) w[v] = *(const Vec*)(weights + v * LANES);
-            _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {
+#pragma GCC unroll 8
+            for (int r = 0; r < R; r++) {
                 const float x = a[r * stride + k];
-                _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) sum[r][v] += w[v] * x;
+#pragma GCC unroll 8
+                for (int v = 0; v < V; v++) sum[r][v] += w[v] * x;
             }
         }
     }
     if (!out.addend && out.act == Act::none) {  // nothing more to do: short products spend much of their time here
-        _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)
-            _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) store(out.rows + r * out.row_stride + v * LANES, sum[r][v]);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < V; v++) store(out.rows + r * out.row_stride + v * LANES, sum[r][v]);
         return;
     }
-    _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)
-        _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < V; v++) {
             Vec value = sum[r][v];
             const int64_t at = r * out.row_stride + v * LANES;
             if (out.addend) value += load(out.addend + at);
-            store(out.rows + at, activate(value, out.act));
+            store(out.rows + at, clips(out.act) ? clip(value, out.act) : value);
         }
+    if (out.act != Act::none && !clips(out.act)) activate_rows(out, R, V);
 }
 
 using Tile = void (*)(const Source&, const float*, const Target&);
@@ -139,7 +157,7 @@ class Packed {
         depth_ = depth;
         panels_ = Panels(columns);
         float* to = weights_.need(size_t(panels_.columns()) * depth);
-        #pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static)
         for (int p = 0; p < panels_.count; p++)
             pack_panel(panels_, p, columns, depth, weight, to + size_t(p) * PANEL * depth);
         float* b = bias_.need(panels_.columns());
@@ -161,10 +179,11 @@ class Packed {
 
 // y (rows, y_stride) = x (rows, depth) . weights + bias; exactly `columns` floats of each row of y are written
 // where `columns` is no multiple of LANES, else whole vectors.
-static inline void linear(const Packed& weights, const float* x, int64_t x_stride, int rows, float* y, int64_t y_stride) {
+static inline void linear(const Packed& weights, const float* x, int64_t x_stride, int rows, float* y,
+                          int64_t y_stride) {
     const int block = std::max(TILE_ROWS, std::min(rows, 192)), blocks = (rows + block - 1) / block;
     const Panels& panels = weights.panels();
-    #pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
     for (int p = 0; p < panels.count; p++)
         for (int b = 0; b < blocks; b++) {
             const int first = b * block, count = std::min(block, rows - first), vecs = panels.vecs_of(p);

@@ -7,10 +7,10 @@ namespace jittor {
 struct KernelCallOp : Op {
     vector<Var*> in, out;
     int64 function;
-    vector<int64> numbers;
+    vector<int64> words;
 
     // @attrs(multiple_outputs)
-    KernelCallOp(vector<Var*>&& in, vector<NanoVector>&& shapes, int64 function, vector<int64>&& numbers);
+    KernelCallOp(vector<Var*>&& in, vector<NanoVector>&& shapes, int64 function, vector<int64>&& words);
 
     const char* name() const override { return "kernel_call"; }
     void run() override;

@@ -1,8 +1,10 @@
-// A bidirectional LSTM layer: one product for the inputs of all steps and both directions, then the recurrence, in which
-// a step is one fused pass over the recurrent weights: four gates of LANES units for a few sequences in registers, from the
-// product to the new state. One thread runs one direction of some of the sequences through all steps, with no barrier.
+// A bidirectional LSTM layer: one product for the inputs of all steps and both directions, then the recurrence, in
+// which a step is one fused pass over the recurrent weights: four gates of LANES units for a few sequences in
+// registers, from the product to the new state. One thread runs one direction of some of the sequences through all
+// steps, with no barrier.
 //
-// Gates i, f, g, o as in PyTorch and Jittor; a direction's gates lie [gate][wide], wide = hidden padded to whole vectors.
+// Gates i, f, g, o as in PyTorch and Jittor; a direction's gates lie [gate][wide], wide = hidden padded to whole
+// vectors.
 #pragma once
 #include <memory>
 
@@ -17,7 +19,7 @@ class RecurrentWeights {
         const int blocks = padded(hidden) / LANES;
         stride_ = size_t(hidden) * 4 * LANES;
         float* to = weights_.need(blocks * stride_);
-        #pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static)
         for (int j = 0; j < blocks; j++)
             for (int k = 0; k < hidden; k++)
                 for (int q = 0; q < 4; q++)
@@ -58,8 +60,8 @@ struct Step {
     }
 };
 
-// R sequences, B blocks of LANES units from block j on. Few sequences take two blocks at once: the sums of one block alone
-// would wait for each other. The order of each sum is the same for every R and B.
+// R sequences, B blocks of LANES units from block j on. Few sequences take two blocks at once: the sums of one block
+// alone would wait for each other. The order of each sum is the same for every R and B.
 template <int R, int B>
 static __attribute__((noinline)) void lstm_step(const Step& s, const RecurrentWeights& weights, int j) {
     Vec sum[R][B][4];
@@ -73,12 +75,15 @@ static __attribute__((noinline)) void lstm_step(const Step& s, const RecurrentWe
         const float* w = weights.block(j);
         const int64_t next = weights.stride();
         for (int k = 0; k < s.hidden; k++, w += 4 * LANES)
-            _Pragma("GCC unroll 2") for (int b = 0; b < B; b++) {
+#pragma GCC unroll 2
+            for (int b = 0; b < B; b++) {
                 Vec row[4];
                 for (int q = 0; q < 4; q++) row[q] = *(const Vec*)(w + b * next + q * LANES);
-                _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {
+#pragma GCC unroll 8
+                for (int r = 0; r < R; r++) {
                     const float x = s.h_before[r * s.h_stride + k];
-                    _Pragma("GCC unroll 4") for (int q = 0; q < 4; q++) sum[r][b][q] += row[q] * x;
+#pragma GCC unroll 4
+                    for (int q = 0; q < 4; q++) sum[r][b][q] += row[q] * x;
                 }
             }
     }
@@ -114,8 +119,8 @@ static void lstm_rows(int rows, const Step& s, const RecurrentWeights& weights, 
     }
 }
 
-// Units j (and the next block, where `both`) of `count` sequences. The weights of a block are in the nearest cache after the
-// first few sequences.
+// Units j (and the next block, where `both`) of `count` sequences. The weights of a block are in the nearest cache
+// after the first few sequences.
 static inline void lstm_units(int count, Step s, const RecurrentWeights& weights, int j, bool both) {
     const int groups = (count + LSTM_ROWS - 1) / LSTM_ROWS;
     for (int g = 0; g < groups; g++) {
@@ -132,7 +137,7 @@ struct Recurrence {
     float* gates;
     float* h;
     float* cells;
-    bool keep;  // for training: every step's cells and activated gates
+    bool keep;                         // for training: every step's cells and activated gates
     const int64_t* lengths = nullptr;  // (batch,): where a sequence ends, if not at the last step
 
     int64_t gates_row(int t, int n, int d) const { return ((int64_t(t) * batch + n) * 2 + d) * 4 * wide; }
@@ -144,12 +149,12 @@ struct Recurrence {
 template <class Work>
 static void each_direction(int batch, const Work& work) {
     const int groups = std::max(1, std::min((batch + LSTM_ROWS - 1) / LSTM_ROWS, threads() / 2));
-    #pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
     for (int d = 0; d < 2; d++)
         for (int g = 0; g < groups; g++) work(d, batch * g / groups, batch * (g + 1) / groups);
 }
 
-// Behind a sequence's end: no output, no state. The reverse direction thus starts at the end.
+// After a sequence's end: no output, no state. The reverse direction thus starts at the end.
 static inline void end_sequence(const Recurrence& r, int t, int n, int d) {
     std::fill_n(r.h + r.h_row(t, n, d), r.hidden, 0.f);
     std::fill_n(r.cells + r.cells_row(t, n, d), r.wide, 0.f);
@@ -160,10 +165,17 @@ static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* w
         const int count = last - first, blocks = r.wide / LANES, together = count * 2 <= LSTM_ROWS ? 2 : 1;
         for (int i = 0; i < r.steps; i++) {
             const int t = d ? r.steps - 1 - i : i, before = d ? t + 1 : t - 1;
-            const Step step{r.hidden, r.wide, r.gates + r.gates_row(t, first, d), 8 * r.wide,
-                            i ? r.h + r.h_row(before, first, d) : nullptr, r.h + r.h_row(t, first, d), 2 * r.hidden,
-                            i ? r.cells + r.cells_row(before, first, d) : nullptr, r.cells + r.cells_row(t, first, d),
-                            2 * r.wide, r.keep};
+            const Step step{r.hidden,
+                            r.wide,
+                            r.gates + r.gates_row(t, first, d),
+                            8 * r.wide,
+                            i ? r.h + r.h_row(before, first, d) : nullptr,
+                            r.h + r.h_row(t, first, d),
+                            2 * r.hidden,
+                            i ? r.cells + r.cells_row(before, first, d) : nullptr,
+                            r.cells + r.cells_row(t, first, d),
+                            2 * r.wide,
+                            r.keep};
             for (int b = 0; b < blocks; b += together) {
                 const int j = i % 2 ? (blocks - 1) / together * together - b : b;
                 lstm_units(count, step, weights[d], j, together == 2 && j + 1 < blocks);

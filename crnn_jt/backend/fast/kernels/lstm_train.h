@@ -1,8 +1,9 @@
-// The BiLSTM's two passes for training. Forward keeps the activated gates and the cells of every step; backward walks the
-// recurrence the other way and gives the gradient at the gates' sums, from which all others follow by plain products.
+// The BiLSTM's two passes for training. Forward keeps the activated gates and the cells of every step; backward walks
+// the recurrence the other way and gives the gradient at the gates' sums, from which all others follow by plain
+// products.
 //
-// With `lengths` a sequence is over after its own number of steps: behind it h is zero and no gradient flows, and since the
-// state is zero there, the reverse direction starts at the sequence's own end.
+// With `lengths` a sequence is over after its own number of steps: after it h is zero and no gradient flows, and since
+// the state is zero there, the reverse direction starts at the sequence's own end.
 #pragma once
 #include "lstm.h"
 #include "outer.h"
@@ -55,12 +56,13 @@ class BiLSTMGrad {
         const int wide = padded(hidden);
         // Row k of a matrix of one direction as the gates lie in memory: [gate][wide]; -1 for padding.
         const auto row = [=](int k) { return k % wide < hidden ? k / wide * hidden + k % wide : -1; };
-        input_.pack(in, 8 * wide, [=](int o, int k) { return row(k) < 0 ? 0.f : w_ih[size_t(row(k)) * in + o]; }, nullptr);
+        input_.pack(
+            in, 8 * wide, [=](int o, int k) { return row(k) < 0 ? 0.f : w_ih[size_t(row(k)) * in + o]; }, nullptr);
         for (int d = 0; d < 2; d++) {
             const float* w = w_hh + size_t(d) * 4 * hidden * hidden;
-            recurrent_[d].pack(hidden, 4 * wide, [=](int o, int k) {
-                return row(k) < 0 ? 0.f : w[size_t(row(k)) * hidden + o];
-            }, nullptr);
+            recurrent_[d].pack(
+                hidden, 4 * wide, [=](int o, int k) { return row(k) < 0 ? 0.f : w[size_t(row(k)) * hidden + o]; },
+                nullptr);
         }
     }
 
@@ -97,8 +99,9 @@ class BiLSTMGrad {
         each_direction(r.batch, [&](int d, int first, int last) {
             for (int i = r.steps - 1; i >= 0; i--) {
                 const int t = d ? r.steps - 1 - i : i, before = d ? t + 1 : t - 1, after = d ? t - 1 : t + 1;
-                if (i < r.steps - 1) from_next(d, last - first, dgates + r.gates_row(after, first, d), r.wide,
-                                               dh + (size_t(d) * r.batch + first) * r.wide);
+                if (i < r.steps - 1)
+                    from_next(d, last - first, dgates + r.gates_row(after, first, d), r.wide,
+                              dh + (size_t(d) * r.batch + first) * r.wide);
                 for (int n = first; n < last; n++) {
                     float* to = dgates + r.gates_row(t, n, d);
                     const size_t own = (size_t(d) * r.batch + n) * r.wide;
@@ -124,8 +127,8 @@ class BiLSTMGrad {
     }
 
     // to (gates * hidden, columns) = sum over rows of dgates (rows, gates * wide)^T . x (rows, columns)
-    void weights(int rows, const float* dgates, int64_t stride, const float* x, int64_t x_stride, int columns, int gates,
-                 const Recurrence& r, float* to) {
+    void weights(int rows, const float* dgates, int64_t stride, const float* x, int64_t x_stride, int columns,
+                 int gates, const Recurrence& r, float* to) {
         const Panels panels(columns);
         const int wide = panels.columns();
         const float* b = x;
@@ -138,18 +141,19 @@ class BiLSTMGrad {
         }
         float* sums = sums_.need(size_t(gates) * r.wide * wide);
         if (rows == 0) std::fill(sums, sums + size_t(gates) * r.wide * wide, 0.f);
-        #pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
         for (int q = 0; q < gates; q++)
             for (int p = 0; p < panels.count; p++)
                 for (int k = 0; k < rows; k += DEPTH)
                     outer_product(std::min(DEPTH, rows - k), dgates + k * stride + q * r.wide, stride, r.hidden,
                                   b + k * x_stride + p * PANEL, x_stride, panels.vecs_of(p),
                                   sums + size_t(q) * r.hidden * wide + p * PANEL, wide, k == 0);
-        for (int o = 0; o < gates * r.hidden; o++) std::copy_n(sums + size_t(o) * wide, columns, to + size_t(o) * columns);
+        for (int o = 0; o < gates * r.hidden; o++)
+            std::copy_n(sums + size_t(o) * wide, columns, to + size_t(o) * columns);
     }
 
     void bias(int rows, const float* dgates, const Recurrence& r, float* to) const {
-        #pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static)
         for (int q = 0; q < 8; q++)
             for (int u = 0; u < r.wide; u += LANES) {
                 Vec sum{};

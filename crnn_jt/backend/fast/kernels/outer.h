@@ -14,9 +14,11 @@ static __attribute__((noinline)) void outer_tile(int depth, const float* a, int6
     for (int k = 0; k < depth; k++, a += a_stride, b += b_stride) {
         Vec row[V];
         for (int v = 0; v < V; v++) row[v] = load(b + v * LANES);
-        _Pragma("GCC unroll 8") for (int r = 0; r < R; r++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) {
             const float x = a[r];
-            _Pragma("GCC unroll 8") for (int v = 0; v < V; v++) sum[r][v] += row[v] * x;
+#pragma GCC unroll 8
+            for (int v = 0; v < V; v++) sum[r][v] += row[v] * x;
         }
     }
     for (int r = 0; r < R; r++)
@@ -45,11 +47,11 @@ static inline OuterTile find_outer_tile(int rows, int vecs) {
 }
 
 // sums (rows x vecs vectors) += over k of a[k][row] * b[k][column]; with `fresh` they start at zero.
-static inline void outer_product(int depth, const float* a, int64_t a_stride, int rows, const float* b, int64_t b_stride,
-                                 int vecs, float* sums, int64_t stride, bool fresh) {
+static inline void outer_product(int depth, const float* a, int64_t a_stride, int rows, const float* b,
+                                 int64_t b_stride, int vecs, float* sums, int64_t stride, bool fresh) {
     for (int r = 0; r < rows; r += TILE_ROWS)
-        find_outer_tile(std::min(TILE_ROWS, rows - r), vecs)(depth, a + r, a_stride, b, b_stride, sums + r * stride, stride,
-                                                             fresh);
+        find_outer_tile(std::min(TILE_ROWS, rows - r), vecs)(depth, a + r, a_stride, b, b_stride, sums + r * stride,
+                                                             stride, fresh);
 }
 
 }  // namespace crnn

@@ -9,21 +9,21 @@
 namespace crnn {
 
 #if defined(__AVX512F__)
-constexpr int LANES = 16;       // floats per vector
-constexpr int PANEL_VECS = 4;   // vectors of output columns in one tile of a product (32 registers: 24 sums)
-constexpr int LSTM_ROWS = 6;    // sequences stepped together by the recurrence
+constexpr int LANES = 16;      // floats per vector
+constexpr int PANEL_VECS = 4;  // vectors of output columns in one tile of a product (32 registers: 24 sums)
+constexpr int LSTM_ROWS = 6;   // sequences stepped together by the recurrence
 #elif defined(__AVX2__)
 constexpr int LANES = 8;
-constexpr int PANEL_VECS = 2;   // 16 registers: 12 sums
+constexpr int PANEL_VECS = 2;  // 16 registers: 12 sums
 constexpr int LSTM_ROWS = 2;
 #else
 constexpr int LANES = 4;
 constexpr int PANEL_VECS = 2;
 constexpr int LSTM_ROWS = 2;
 #endif
-constexpr int LINE = 16;                         // floats in a line of the cache
-constexpr int TILE_ROWS = 6;                     // rows of one tile
-constexpr int PANEL = PANEL_VECS * LANES;        // columns of one tile
+constexpr int LINE = 16;                   // floats in a line of the cache
+constexpr int TILE_ROWS = 6;               // rows of one tile
+constexpr int PANEL = PANEL_VECS * LANES;  // columns of one tile
 
 typedef float Vec __attribute__((vector_size(4 * LANES)));
 typedef float VecUnaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -67,12 +67,39 @@ CRNN_INLINE Vec exp(Vec x) {
 CRNN_INLINE Vec sigmoid(Vec x) { return 1.f / (1.f + exp(-x)); }
 CRNN_INLINE Vec tanh(Vec x) { return 1.f - 2.f / (exp(x + x) + 1.f); }
 
-enum class Act : int { none = 0, relu = 1, hardswish = 2 };
+// The error function, absolute error about 2e-7 (Abramowitz & Stegun, formula 7.1.26).
+CRNN_INLINE Vec erf(Vec x) {
+    const Vec size = x < 0.f ? -x : x, t = 1.f / (1.f + 0.3275911f * size);
+    Vec p = splat(1.061405429f);
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    const Vec y = 1.f - p * t * exp(-size * size);
+    return x < 0.f ? -y : y;
+}
+
+enum class Act : int { none = 0, relu = 1, hardswish = 2, relu6 = 3, hardsigmoid = 4, gelu = 5, sigmoid = 6 };
+
+// Whether an activation only clips: those are done in the inner loops, the others would take their registers.
+CRNN_INLINE bool clips(Act act) { return act == Act::relu || act == Act::relu6; }
+CRNN_INLINE Vec clip(Vec v, Act act) { return min(max(v, Vec{}), splat(act == Act::relu6 ? 6.f : 3.4e38f)); }
+
+// Never inlined: the same bits wherever they are used.
+static __attribute__((noinline)) Vec activate_curved(Vec v, Act act) {
+    const Vec clipped = min(max(v + 3.f, Vec{}), splat(6.f));
+    switch (act) {
+        case Act::hardswish: return v * clipped * (1.f / 6.f);
+        case Act::hardsigmoid: return clipped * (1.f / 6.f);
+        case Act::gelu: return .5f * v * (1.f + erf(v * 0.70710678f));
+        case Act::sigmoid: return sigmoid(v);
+        default: return v;
+    }
+}
 
 CRNN_INLINE Vec activate(Vec v, Act act) {
-    if (act == Act::relu) return max(v, Vec{});
-    if (act == Act::hardswish) return v * min(max(v + 3.f, Vec{}), splat(6.f)) * (1.f / 6.f);
-    return v;
+    if (act == Act::none) return v;
+    return clips(act) ? clip(v, act) : activate_curved(v, act);
 }
 
 }  // namespace crnn

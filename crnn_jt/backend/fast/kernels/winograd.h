@@ -1,9 +1,9 @@
 // 3x3 convolutions (stride 1, padding 1) with up to 4.3 times fewer multiplications: Winograd's algorithm.
 //
-// Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). The image is cut into tiles of 4x4 or 4x5 pixels.
-// The patch d under a tile becomes V = B^T d B, a kernel g becomes U = G g G^T; the tile is A^T [sum over channels of
-// U * V] A. The sum is 36 or 42 independent products (tiles x in) . (in x out), one for each place of the patch.
-// Rounding grows a little (about 1e-6 relative to the largest output).
+// Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). The image is cut into tiles of 4x4 or 4x5
+// pixels. The patch d under a tile becomes V = B^T d B, a kernel g becomes U = G g G^T; the tile is A^T [sum over
+// channels of U * V] A. The sum is 36 or 42 independent products (tiles x in) . (in x out), one for each place of the
+// patch. Rounding grows a little (about 1e-6 relative to the largest output).
 #pragma once
 #include <vector>
 
@@ -26,7 +26,7 @@ class WinogradConv {
         panels_ = Panels(out);
         places_ = 0;
         float* to = kernels_.need(size_t(panels_.columns()) * 9 * in);
-        #pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
         for (int p = 0; p < panels_.count; p++)
             for (int c = 0; c < in; c++) {
                 const int width = panels_.vecs_of(p) * LANES, known = std::min(width, out - p * PANEL);
@@ -56,8 +56,8 @@ class WinogradConv {
     static constexpr size_t SMALL_WEIGHTS = 1 << 20;  // floats that may be read again for every block of tiles
     static constexpr int TILES_ALONE = 36;            // a thread's own block: V and the products stay in its L2 cache
     static constexpr int TILES_SHARED = 112;
-    static constexpr int FEW_TILES = 12;              // up to so many, making U again is quicker than reading it
-    static constexpr int CHANNELS = 48;               // whose U stays in the L2 cache
+    static constexpr int FEW_TILES = 12;  // up to this many, making U again is quicker than reading it
+    static constexpr int CHANNELS = 48;   // whose U stays in the L2 cache
     // Places lie a little more than a power of two apart, or they would fight for the same lines of the cache.
     static constexpr int SKEW = 80;
 
@@ -83,17 +83,19 @@ class WinogradConv {
         return kernels_.get() + (size_t(panel) * PANEL * in_ + size_t(channel) * panels_.vecs_of(panel) * LANES) * 9;
     }
     float* weights(int panel, int place) const {
-        return weights_.get() + (size_t(panel) * PANEL * places_ + size_t(place) * panels_.vecs_of(panel) * LANES) * in_;
+        return weights_.get() +
+               (size_t(panel) * PANEL * places_ + size_t(place) * panels_.vecs_of(panel) * LANES) * in_;
     }
 
     void transform(int places) {
         places_ = places;
         weights_.need(size_t(panels_.columns()) * places * in_);
-        #pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
         for (int p = 0; p < panels_.count; p++)
             for (int c = 0; c < in_; c++) {
                 const int width = panels_.vecs_of(p) * LANES;
-                kernels_to_places(kernels(p, c), 1, width, places, weights(p, 0) + size_t(c) * width, int64_t(in_) * width);
+                kernels_to_places(kernels(p, c), 1, width, places, weights(p, 0) + size_t(c) * width,
+                                  int64_t(in_) * width);
             }
     }
 
@@ -105,7 +107,7 @@ class WinogradConv {
         const int64_t place_v = int64_t(most) * stride + SKEW, place_m = int64_t(most) * PANEL + SKEW;
         float* all_v = places_v_.need(nt * tiles.places() * place_v);
         float* all_m = products_.need(nt * tiles.places() * place_m);
-        #pragma omp parallel for schedule(static, 1)
+#pragma omp parallel for schedule(static, 1)
         for (int b = 0; b < blocks; b++) {
             const int first = int(int64_t(total) * b / blocks), count = int(int64_t(total) * (b + 1) / blocks) - first;
             float* v = all_v + omp_get_thread_num() * tiles.places() * place_v;
@@ -124,12 +126,12 @@ class WinogradConv {
         const int64_t place_v = int64_t(most) * stride + SKEW, place_m = int64_t(most) * PANEL + SKEW;
         float* v = places_v_.need(tiles.places() * place_v);
         float* all_m = products_.need(threads() * tiles.places() * place_m);
-        #pragma omp parallel
+#pragma omp parallel
         for (int b = 0; b < blocks; b++) {
             const int first = int(int64_t(total) * b / blocks), count = int(int64_t(total) * (b + 1) / blocks) - first;
             transform_tiles(x, tiles, first, count, v, place_v);
             float* m = all_m + omp_get_thread_num() * tiles.places() * place_m;
-            #pragma omp for collapse(2) schedule(static)
+#pragma omp for collapse(2) schedule(static)
             for (int p = 0; p < panels_.count; p++)
                 for (int z = 0; z < parts; z++) {
                     const int from = count * z / parts, some = count * (z + 1) / parts - from;
@@ -141,7 +143,7 @@ class WinogradConv {
     // By all threads of a team, which then wait for each other.
     void transform_tiles(const Images& x, const Tiling& tiles, int first, int count, float* v, int64_t place_v) const {
         const int stride = padded(in_), slice = std::min(stride, 128);
-        #pragma omp for collapse(2) schedule(static)
+#pragma omp for collapse(2) schedule(static)
         for (int t = 0; t < count; t++)
             for (int c = 0; c < stride; c += slice)
                 tile_to_places(x, tiles.spot(first + t), c, std::min(c + slice, stride), zeros_.data(),
@@ -162,24 +164,24 @@ class WinogradConv {
                            panels_.vecs_of(p) * LANES, out);
     }
 
-    // One image alone would wait for U to be read from memory: U is made again from the kernels, a quarter as large. Some
-    // channels at a time for all panels of a thread, so that their part of V, U and the sums stay in its L2 cache.
+    // One image alone would wait for U to be read from memory: U is made again from the kernels, a quarter as large.
+    // Some channels at a time for all panels of a thread, so that their part of V, U and the sums stay in its L2 cache.
     void run_few(const Images& x, const Output& out, const Tiling& tiles) {
         const int count = tiles.count(), places = tiles.places();
         const int64_t place_v = int64_t(count) * padded(in_) + SKEW, place_m = int64_t(count) * PANEL + SKEW;
         float* v = places_v_.need(places * place_v);
         float* m = products_.need(panels_.count * places * place_m);
         float* all_u = scratch_.need(threads() * places * PLACE_U);
-        #pragma omp parallel
+#pragma omp parallel
         {
             transform_tiles(x, tiles, 0, count, v, place_v);
             float* u = all_u + omp_get_thread_num() * places * PLACE_U;
             for (int c = 0; c < in_; c += CHANNELS) {
-                #pragma omp for schedule(static) nowait
+#pragma omp for schedule(static) nowait
                 for (int p = 0; p < panels_.count; p++)
                     add_channels(p, c, {0, count, v, place_v, m + p * places * place_m, place_m}, u, tiles);
             }
-            #pragma omp for schedule(static) nowait  // a panel is written by the thread that has its sums
+#pragma omp for schedule(static) nowait  // a panel is written by the thread that has its sums
             for (int p = 0; p < panels_.count; p++)
                 write(p, {0, count, v, place_v, m + p * places * place_m, place_m}, out, tiles);
         }
@@ -188,7 +190,8 @@ class WinogradConv {
 
     void add_channels(int p, int first, const Block& block, float* u, const Tiling& tiles) const {
         const int vecs = panels_.vecs_of(p), depth = std::min(CHANNELS, in_ - first);
-        const float* next = kernels(p, first) + int64_t(in_) * PANEL * 9;  // the next panel's kernels, fetched in 36 parts
+        // The next panel's kernels, fetched in 36 parts.
+        const float* next = kernels(p, first) + int64_t(in_) * PANEL * 9;
         kernels_to_places(kernels(p, first), depth, vecs * LANES, tiles.places(), u, PLACE_U);
         for (int k = 0; k < tiles.places(); k++) {
             Source from{block.v + k * block.place_v + first, padded(in_), depth};

@@ -1,18 +1,19 @@
 // The transforms of Winograd's convolution, and the tiles that an image is cut into.
 //
-// A tile is 4 pixels high and 4 or 5 wide. One dimension is interpolation (Toom-Cook): the polynomials of the pixels and of
-// the kernel are evaluated at as many points as there are pixels plus two, multiplied there, and read back. The points are
-// 0, 1, -1, 1/2, -2 and infinity, for five pixels also 2: rounding is a third of what it is with the usual 0, +-1, +-2
-// (Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
-// A kernel's value at a point is the same for tiles of either width: one set of transformed kernels serves both.
+// A tile is 4 pixels high and 4 or 5 wide. One dimension is interpolation (Toom-Cook): the polynomials of the pixels
+// and of the kernel are evaluated at as many points as there are pixels plus two, multiplied there, and read back. The
+// points are 0, 1, -1, 1/2, -2 and infinity, for five pixels also 2: rounding is a third of what it is with the usual
+// 0, +-1, +-2 (Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
+// Networks", 2020). A kernel's value at a point is the same for tiles of either width: one set of transformed kernels
+// serves both.
 #pragma once
 #include "conv.h"
 
 namespace crnn {
 
-constexpr int DOWN = 6;                // points of the four rows
-constexpr int PLACES = 36;             // of a tile 4 wide: place 6 * (point of the columns) + (point of the rows)
-constexpr int WIDE_PLACES = 42;        // of a tile 5 wide; the first 36 are the same points
+constexpr int DOWN = 6;          // points of the four rows
+constexpr int PLACES = 36;       // of a tile 4 wide: place 6 * (point of the columns) + (point of the rows)
+constexpr int WIDE_PLACES = 42;  // of a tile 5 wide; the first 36 are the same points
 
 // One dimension of B^T d: the six pixels under four outputs at the points, in place.
 CRNN_INLINE void pixels_to_points4(Vec* d) {
@@ -26,7 +27,8 @@ CRNN_INLINE void pixels_to_points4(Vec* d) {
     d[5] = (d1 + d5) + 1.5f * even - 2.f * d3;
 }
 
-// Seven pixels under five outputs, at seven points. All that tiles five wide do otherwise is on this side of the product.
+// Seven pixels under five outputs, at seven points. All that tiles five wide do otherwise is on this side of the
+// product.
 CRNN_INLINE void pixels_to_points5(Vec* d) {
     const Vec d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5], d6 = d[6];
     const Vec one = (d4 - .5f * d3) - 4.f * d2 + 2.f * d1, one_up = (d5 - .5f * d4) - 4.f * d3 + 2.f * d2;
@@ -72,8 +74,8 @@ CRNN_INLINE void kernel_to_points(Vec g0, Vec g1, Vec g2, Vec u[7]) {
 
 // U = G g G^T of `channels` rows of 3x3 kernels, [channel][vector][9][LANES] -> [place][channel][width], places
 // `place_stride` apart. Never inlined, so that the same kernels give the same bits wherever they are transformed.
-static __attribute__((noinline)) void kernels_to_places(const float* kernels, int channels, int width, int places, float* to,
-                                                        int64_t place_stride) {
+static __attribute__((noinline)) void kernels_to_places(const float* kernels, int channels, int width, int places,
+                                                        float* to, int64_t place_stride) {
     constexpr int AHEAD = 4 * 9 * LANES;  // floats fetched from memory in advance
     for (int i = 0; i < channels * width; i += LANES, kernels += 9 * LANES) {
         for (int k = 0; k < 9 * LANES; k += LINE) __builtin_prefetch(kernels + AHEAD + k);
@@ -82,7 +84,8 @@ static __attribute__((noinline)) void kernels_to_places(const float* kernels, in
             const float* g = kernels + r * 3 * LANES;
             kernel_to_points(load(g), load(g + LANES), load(g + 2 * LANES), rows[r]);
         }
-        _Pragma("GCC unroll 7") for (int s = 0; s < 7; s++) {
+#pragma GCC unroll 7
+        for (int s = 0; s < 7; s++) {
             if (s * DOWN >= places) break;
             Vec column[7];
             kernel_to_points(rows[0][s], rows[1][s], rows[2][s], column);
@@ -98,7 +101,7 @@ struct Spot {
 
 // The tiles of a batch, those five wide first; the last of a row or column may stick out.
 struct Tiling {
-    int n, down, across, wide;  // of `across` tiles beside each other the first `wide` are five wide
+    int n, down, across, wide;  // of `across` tiles in a row the first `wide` are five wide
     Tiling(int n, int h, int w, int widest) : n(n), down((h + 3) / 4), across((w + widest - 1) / widest) {
         wide = widest == 4 ? 0 : std::clamp(w - 4 * across, 0, across);
     }
@@ -126,15 +129,18 @@ CRNN_INLINE void patch_to_places(const Images& x, const Spot& spot, int first, i
             pixel[r][s] = inside ? x.pixel(spot.image, i, j) : zeros;
         }
     for (int c = first; c < last; c += LANES) {
-        for (int k = 0; k < DOWN * ACROSS; k++) __builtin_prefetch(to + c + 2 * LANES + k * place_stride, 1);  // to write
+        for (int k = 0; k < DOWN * ACROSS; k++)
+            __builtin_prefetch(to + c + 2 * LANES + k * place_stride, 1);  // to write
         Vec e[DOWN][ACROSS];
-        _Pragma("GCC unroll 7") for (int s = 0; s < ACROSS; s++) {
+#pragma GCC unroll 7
+        for (int s = 0; s < ACROSS; s++) {
             Vec column[DOWN];
             for (int r = 0; r < DOWN; r++) column[r] = load(pixel[r][s] + c);
             pixels_to_points4(column);
             for (int r = 0; r < DOWN; r++) e[r][s] = column[r];
         }
-        _Pragma("GCC unroll 6") for (int r = 0; r < DOWN; r++) {
+#pragma GCC unroll 6
+        for (int r = 0; r < DOWN; r++) {
             if (WIDTH == 5) pixels_to_points5(e[r]);
             else pixels_to_points4(e[r]);
             for (int s = 0; s < ACROSS; s++) store(to + c + (s * DOWN + r) * place_stride, e[r][s]);
@@ -158,7 +164,8 @@ struct Output {
 
 // Sums at the places of one tile, LANES channels from `channel` on -> pixels, fewer after pooling or at the border.
 template <int WIDTH, int POOL_H, int POOL_W>
-CRNN_INLINE void places_to_pixels(const float* m, int64_t place_stride, const Spot& spot, int channel, const Output& out) {
+CRNN_INLINE void places_to_pixels(const float* m, int64_t place_stride, const Spot& spot, int channel,
+                                  const Output& out) {
     constexpr int ACROSS = WIDTH + 2;
     const Vec bias = load(out.bias + channel);
     const int top = spot.top / POOL_H, left = spot.left / POOL_W;
@@ -190,8 +197,8 @@ CRNN_INLINE void places_to_pixels(const float* m, int64_t place_stride, const Sp
 }
 
 // One tile, `channels` of them from `channel` on. Tiles five wide are not pooled sideways.
-static __attribute__((noinline)) void places_to_tile(const float* m, int64_t place_stride, const Spot& spot, int channel,
-                                                     int channels, const Output& out) {
+static __attribute__((noinline)) void places_to_tile(const float* m, int64_t place_stride, const Spot& spot,
+                                                     int channel, int channels, const Output& out) {
     for (int last = channel + channels; channel < last; channel += LANES, m += LANES) {
         const int pool_h = out.fused.pool_h, pool_w = out.fused.pool_w;
         if (spot.width == 5 && pool_h == 1) places_to_pixels<5, 1, 1>(m, place_stride, spot, channel, out);

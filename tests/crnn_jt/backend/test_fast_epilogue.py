@@ -1,0 +1,136 @@
+"""What follows a convolution in training: the definition's values and slopes, or models learn something else."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+if os.environ.get("CRNN_BACKEND", "jittor") != "jittor":
+    pytest.skip("Jittor's kernels", allow_module_level=True)
+
+from crnn_jt import backend
+from crnn_jt.backend import ops
+from crnn_jt.backend.fast.epilogue import apply_epilogue, jt
+from crnn_jt.backend.fast.nhwc import pad_channels, to_nchw, to_nhwc
+from crnn_jt.blocks import conv_unit
+from crnn_jt.extractors.vgg import WIDER_POOL
+from crnn_jt.layers import NO_POOL, MaxPool
+from crnn_jt.stack import Stack
+from tests.oracle.plan import random_state
+from tests.oracle.slopes import slope
+
+EPS = 1e-3
+POOLS = (NO_POOL, MaxPool(), MaxPool((3, 2), (3, 2)), WIDER_POOL, MaxPool((3, 3), (2, 2), (1, 1)))
+
+
+def defined(z, weight, bias, normed, pool, inside, kept):
+    """max pooling of max(·, 0) of the normalised z (N, C, H, W), float64."""
+    if normed:
+        mean, var = z.mean((0, 2, 3), keepdims=True), z.var((0, 2, 3), keepdims=True)
+        z = (z - mean) / np.sqrt(var + EPS) * weight[:, None, None] + bias[:, None, None]
+    z = np.maximum(z, 0)
+    if inside is not None:
+        z = np.where((np.arange(z.shape[3]) < inside[:, None])[:, None, None], z, -np.inf)
+    edges = [(0, 0), (0, 0), *((side, side) for side in pool.padding)]
+    seen = np.lib.stride_tricks.sliding_window_view(np.pad(z, edges, constant_values=-np.inf), pool.kernel, (2, 3))
+    y = seen[:, :, :: pool.stride[0], :: pool.stride[1]].max((4, 5))
+    return y if kept is None else np.where((np.arange(y.shape[3]) < kept[:, None])[:, None, None], y, 0)
+
+
+@pytest.mark.parametrize("widths", [False, True], ids=["whole", "widths"])
+@pytest.mark.parametrize("normed", [True, False], ids=["norm", "no norm"])
+@pytest.mark.parametrize("pool", POOLS)
+def test_values_and_slopes_are_the_definitions(pool, normed, widths):
+    rng = np.random.default_rng(0)
+    given = [rng.standard_normal((3, 20, 6, 7)) + 0.3, rng.standard_normal(20), rng.standard_normal(20)]
+    own = np.array([7, 5, 2])
+    inside = own if widths and pool.padding[1] else None
+    kept = (own + 2 * pool.padding[1] - pool.kernel[1]) // pool.stride[1] + 1 if widths else None
+    how = (normed, pool, inside, kept)
+    x, weight, bias = variables = [jt.array(a.astype(np.float32)) for a in given]
+    norm = SimpleNamespace(weight=weight, bias=bias, eps=EPS) if normed else None
+    found, mean, var = apply_epilogue(to_nhwc(x), 20, norm, pool, inside, kept)
+    y = to_nchw(found, 20)
+    expected = defined(*given, *how)
+    np.testing.assert_allclose(y.numpy(), expected, atol=1e-5)
+    np.testing.assert_array_equal(found.numpy()[..., 20:], 0)
+    if normed:
+        np.testing.assert_allclose(mean.numpy(), given[0].mean((0, 2, 3)), atol=1e-5)
+        np.testing.assert_allclose(var.numpy(), given[0].var((0, 2, 3)), atol=1e-5)
+    towards = rng.standard_normal(expected.shape)
+    gradients = jt.grad((y * jt.array(towards.astype(np.float32))).sum(), variables[: 3 if normed else 1])
+    for position, gradient in enumerate(gradients):
+        along = rng.standard_normal(given[position].shape)
+        steepness = slope(lambda *moved: (defined(*moved, *how) * towards).sum(), given, position, along, 1e-6)
+        assert (gradient.numpy() * along).sum() == pytest.approx(steepness, rel=1e-3, abs=1e-3)
+
+
+def test_statistics_far_from_zero_keep_their_digits():
+    """A channel may be a small variation about a large value; its variance must not drown in rounding."""
+    x = (np.random.default_rng(0).standard_normal((4, 3, 8, 30)) * 0.01 + 50).astype(np.float32)
+    norm = SimpleNamespace(weight=jt.ones((3,)), bias=jt.zeros((3,)), eps=EPS)
+    pixels = np.zeros((4, 8, 30, pad_channels(3)), np.float32)
+    pixels[..., :3] = x.transpose(0, 2, 3, 1)
+    _, mean, var = apply_epilogue(jt.array(pixels), 3, norm)
+    np.testing.assert_allclose(mean.numpy(), x.mean((0, 2, 3), np.float64), rtol=1e-6)
+    np.testing.assert_allclose(var.numpy(), x.var((0, 2, 3), np.float64), rtol=1e-3)
+
+
+PLAN = (
+    *conv_unit(1, 5, (5, 5), (2, 2), (2, 2)),
+    *conv_unit(5, 18, norm=False),
+    WIDER_POOL,
+    *conv_unit(18, 16),
+    MaxPool((2, 1), (2, 1)),
+    *conv_unit(16, 20, (2, 1), padding=(0, 0)),
+    *conv_unit(20, 6, (1, 2), padding=(0, 0)),
+)
+
+
+@pytest.mark.parametrize("sizes", [None, np.array([21, 14, 18])], ids=["whole", "widths"])
+def test_a_stack_in_units_is_the_stack_layer_by_layer(sizes):
+    """Values, statistics and every gradient; the layers one by one are checked against the definitions elsewhere."""
+    rng = np.random.default_rng(0)
+    weights, images = random_state(PLAN, rng), rng.standard_normal((3, 1, 16, 21)).astype(np.float32)
+    found = []
+    for in_units in (True, False):
+        stack = Stack(PLAN)
+        backend.load_state(stack, weights)
+        stack.train()
+        assert stack.units
+        if not in_units:
+            stack.units = ()
+        given = ops.array(images)
+        y = stack(given, sizes)
+        parameters = backend.parameters(stack)
+        towards = np.random.default_rng(1).standard_normal(tuple(y.shape)).astype(np.float32)
+        gradients = backend.gradients((y * ops.array(towards)).sum(), [given, *parameters.values()])
+        arrays = {"y": ops.numpy(y), **dict(zip(["images", *parameters], map(ops.numpy, gradients)))}
+        found.append(arrays | {f"after {name}": value for name, value in backend.state(stack).items()})
+    for name, expected in found[1].items():
+        scale = max(1e-3, float(np.abs(expected).max()))
+        np.testing.assert_allclose(found[0][name] / scale, expected / scale, atol=2e-5, err_msg=name)
+
+
+def test_the_same_bits_whatever_the_threads():
+    """A run must not depend on how many cores the machine has."""
+    import ctypes
+
+    rng = np.random.default_rng(0)
+    x = [rng.standard_normal(shape).astype(np.float32) for shape in ((5, 33, 6, 9), (33,), (33,))]
+    openmp = ctypes.CDLL("libgomp.so.1")
+    before, found = openmp.omp_get_max_threads(), []
+    for threads in (1, 3):
+        openmp.omp_set_num_threads(threads)
+        given = [jt.array(a) for a in x]
+        y, mean, var = apply_epilogue(
+            to_nhwc(given[0]), 33, SimpleNamespace(weight=given[1], bias=given[2], eps=EPS), MaxPool()
+        )
+        slopes = jt.grad((y * y).sum(), given)
+        found.append([v.numpy() for v in (y, mean, var, *slopes)])
+    openmp.omp_set_num_threads(before)
+    for one, three in zip(*found):
+        np.testing.assert_array_equal(one, three)
