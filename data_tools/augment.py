@@ -12,6 +12,7 @@ from random import Random
 import numpy as np
 from PIL import Image
 
+from data_tools.effects import grid_mesh
 from data_tools.words.degrade import blur, compress, lower_resolution, noise
 
 
@@ -28,7 +29,7 @@ def augment_word(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     if random.random() < 0.6:
         image = bend(image, random)
     if random.random() < 0.4:
-        image = relit(image, random)
+        image = relight(image, random)
     if random.random() < 0.25:
         image = blur(image, random, image.height / 32 * 1.4)
     elif random.random() < 0.2 and image.height > 16:
@@ -42,29 +43,33 @@ def augment_word(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 def bend(image: Image.Image, random: Random) -> Image.Image:
     """Rotation, perspective and moved strips in one transform; beyond the picture its edge goes on."""
     width, height = image.size
-    pad = max(2, height // 3)
-    around = np.pad(np.asarray(image), ((pad, pad), (pad, pad)) + ((0, 0),) * (len(image.getbands()) > 1), mode="edge")
     strips = min(random.choice((1, 1, 2, 3, 4, 6)), width)
     edges = np.linspace(0, width, strips + 1).round()
-    ends = [_moved(edges, y, width, height, random) + pad for y in (0.0, float(height))]
-    quads = np.concatenate([ends[0][:-1], ends[1][:-1], ends[1][1:], ends[0][1:]], axis=1).tolist()
-    mesh = [((int(a), 0, int(b), height), quad) for a, b, quad in zip(edges[:-1], edges[1:], quads)]
+    return warp(image, edges, np.stack([_move(edges, y, width, height, random) for y in (0.0, float(height))]))
+
+
+def warp(image: Image.Image, edges: np.ndarray, source: np.ndarray) -> Image.Image:
+    """The picture in strips between the columns `edges` (A,), whole numbers from 0 to its width; `source` (2, A, 2)
+    says where points of the upper and the lower edge are taken from. Beyond the picture its edge goes on.
+    """
+    width, height = image.size
+    pad = max(2, height // 3)
+    around = np.pad(np.asarray(image), ((pad, pad), (pad, pad)) + ((0, 0),) * (len(image.getbands()) > 1), mode="edge")
+    mesh = grid_mesh(edges, np.array([0, height]), source + pad)
     return Image.fromarray(around).transform((width, height), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
 
 
-def _moved(x: np.ndarray, y: float, width: int, height: int, random: Random) -> np.ndarray:
+def _move(x: np.ndarray, y: float, width: int, height: int, random: Random) -> np.ndarray:
     """Where points (n,) of one edge at row `y` are taken from: (n, 2), not far outside of the picture."""
     reach = 0.28 * width / max(len(x) - 1, 3)
     across = np.array([random.uniform(-1, 1) for _ in x]) * min(reach, 0.25 * height)
     down = np.array([random.uniform(-1, 1) for _ in x]) * 0.12 * height
-    tilt = math.tan(
-        math.radians(random.gauss(0, 2.5))
-    )  # one for each edge: rotation, and perspective where they differ
+    tilt = math.tan(math.radians(random.gauss(0, 2.5)))  # one an edge: rotation, and perspective where they differ
     lean = np.clip((x - width / 2) * tilt, -0.2 * height, 0.2 * height)
     return np.stack([x + across, y + down + lean], axis=1)
 
 
-def relit(image: Image.Image, random: Random) -> Image.Image:
+def relight(image: Image.Image, random: Random) -> Image.Image:
     """Other contrast, brightness and gamma; now and then the negative."""
     levels = np.arange(256) / 255
     levels = levels ** math.exp(random.gauss(0, 0.3))

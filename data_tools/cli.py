@@ -1,7 +1,9 @@
 """What the rooms' command lines share: a table of commands, one-line errors, exit codes.
 
-A command is a module with `add_arguments(parser)` and `run(args) -> int | None`; its docstring is its `--help`.
-It is imported only when it is asked for, so `--help` of a room and the start of a light command stay quick.
+A command is a module with `add_arguments(parser)` and `run(args) -> int | None`; its docstring is its `--help`. It is
+imported only when it is asked for, so `--help` of a room and the start of a light command stay quick. A room is started
+as `python -m ROOM` or, where the project is installed, by its script (`crnn-jt`, `crnn-omr`, `crnn-data`); usage and
+errors name the one that the user typed.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from data_tools.errors import UserError
+from data_tools.text import on_one_line
 
 
 @dataclass(frozen=True)
@@ -22,35 +26,48 @@ class Command:
 
 
 def main(room: str, description: str, commands: dict[str, Command], argv: list[str] | None = None) -> int:
-    """Runs `python -m {room} COMMAND …`; returns the exit code: 0, 2 for a user's mistake, 130 when interrupted."""
+    """Runs a room's command line, by default this process's.
+
+    Returns the exit code: what the command returns, else 0; 2 for a user's mistake, 130 when interrupted.
+    """
     argv = sys.argv[1:] if argv is None else argv
-    if not argv or argv[0] in ("-h", "--help"):
-        print(_overview(room, description, commands))
-        return 0 if argv else 2
-    name, rest = argv[0], argv[1:]
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot write ends no run
+    script = _script_name()
+    called, short = script or f"python -m {room}", script or room
+    name, *rest = argv or ["--help"]
     try:
+        if name in ("-h", "--help"):
+            print(_overview(called, description, commands))
+            return 0 if argv else 2
         if name not in commands:
             raise UserError(f"{name}: no such command; there are: {', '.join(commands)}")
-        return _run(f"python -m {room} {name}", import_module(commands[name].module), rest) or 0
+        return _run(called, room, name, import_module(commands[name].module), rest) or 0
     except UserError as error:
-        print(f"{room} {name}: {error}".replace("\n", " "), file=sys.stderr)
+        print(on_one_line(f"{short} {name}: {error}".replace("\n", " ")), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{room} {name}: interrupted", file=sys.stderr)
+        print(f"{short} {name}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 0
 
 
-def _overview(room: str, description: str, commands: dict[str, Command]) -> str:
+def _script_name() -> str:
+    """The installed script by which this process was started (`crnn-jt`, `crnn-omr`, …), else nothing."""
+    name = Path(sys.argv[0]).name
+    return name if name.startswith("crnn-") else ""
+
+
+def _overview(called: str, description: str, commands: dict[str, Command]) -> str:
     width = max(map(len, commands))
     lines = [f"  {name:<{width}}  {command.summary}" for name, command in commands.items()]
-    usage = f"usage: python -m {room} COMMAND …   (python -m {room} COMMAND --help says more)"
+    usage = f"usage: {called} COMMAND …   ({called} COMMAND --help says more)"
     return "\n".join([usage, "", description, "", *lines])
 
 
-def _run(prog: str, module, argv: list[str]) -> int | None:
+def _run(called: str, room: str, name: str, module, argv: list[str]) -> int | None:
     from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter
 
     class AsWritten(DefaultHelpFormatter):
@@ -59,7 +76,8 @@ def _run(prog: str, module, argv: list[str]) -> int | None:
         def _fill_text(self, text: str, width: int, indent: str) -> str:
             return text.strip()
 
-    parser = ArgumentParser(prog=prog, description=module.__doc__, exit_on_error=False, formatter_class=AsWritten)
+    prog, description = f"{called} {name}", (module.__doc__ or "").replace(f"python -m {room} ", f"{called} ")
+    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False, formatter_class=AsWritten)
     module.add_arguments(parser)
     try:
         args = parser.parse_args(argv)

@@ -13,8 +13,9 @@ from data_tools.errors import UserError
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Opens a binary file beside `path` and renames it to `path` when the block ends well; else leaves nothing.
+def atomic_file(path: str | Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Opens a binary file next to `path` and renames it to `path` when the block ends well; else leaves nothing.
+    `mode` are the permissions that it gets.
 
     Raises UserError where the folder cannot be written or the disk is full; an older file at `path` is then intact.
     """
@@ -27,7 +28,7 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
@@ -46,4 +47,4 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 def write_text(path: str | Path, content: str) -> None:
     """Writes `content` as UTF-8 to `path`, whole or not at all."""
-    write_bytes(path, content.encode("utf-8"))
+    write_bytes(path, content.encode("utf-8", "backslashreplace"))  # names of files may be no UTF-8

@@ -10,19 +10,19 @@ from PIL import Image
 
 from data_tools.errors import UserError
 from data_tools.readers.folder import LABELS, PICTURES
-from data_tools.records import Encode, Written, is_good, png, prepared
-from data_tools.sample import CorruptSample, Reader, Stored
+from data_tools.records import Encode, WriteReport, encode_records, is_good, png
+from data_tools.sample import CorruptSample, EncodedSample, Reader
 
 _ENDINGS = {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif"}
 
 
 def write_folder(
     reader: Reader, path: str | Path, *, workers: int = 0, resume: bool = False, encode: Encode = png
-) -> Written:
+) -> WriteReport:
     """Writes all samples of `reader` below `path`; pictures are named by their place in the reader, from 1.
 
     Pictures of readers of files are checked and kept byte for byte. Lines of gt.txt are written after their pictures,
-    so that an interrupted run leaves a data set that opens; with `resume` it goes on behind the last whole line.
+    so that an interrupted run leaves a data set that opens; with `resume` it goes on after the last whole line.
     Samples that are corrupt, or whose label has a line break, are counted, named in the log and left out.
 
     Raises UserError where `path` exists (without `resume`), cannot be written, the disk is full, or no sample is good.
@@ -33,8 +33,8 @@ def write_folder(
     skipped: Counter[str] = Counter()
     try:
         (path / PICTURES).mkdir(parents=True, exist_ok=True)
-        at, count = _written(path / LABELS)
-        for records in prepared(reader, encode, workers, at, path.name):
+        at, count = _find_progress(path / LABELS)
+        for records in encode_records(reader, encode, workers, at, path.name):
             numbered = [(number, _one_line(record)) for number, record in enumerate(records, at + 1)]
             good = [(number, record) for number, record in numbered if is_good(record, skipped)]
             _append(path, good)
@@ -43,10 +43,10 @@ def write_folder(
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); free space or name another") from error
     if not count:
         raise UserError(f"{path}: not one of {len(reader)} samples is good; nothing was written")
-    return Written(count, skipped)
+    return WriteReport(count, skipped)
 
 
-def _written(labels: Path) -> tuple[int, int]:
+def _find_progress(labels: Path) -> tuple[int, int]:
     """(position of the reader to go on from, samples that are there); a torn last line is cut off."""
     if not labels.exists():
         return 0, 0
@@ -64,14 +64,14 @@ def _written(labels: Path) -> tuple[int, int]:
     return int(stem), len(lines)
 
 
-def _one_line(record: Stored | CorruptSample) -> Stored | CorruptSample:
-    texts = (record.text, *record.extra.values()) if isinstance(record, Stored) else ()
+def _one_line(record: EncodedSample | CorruptSample) -> EncodedSample | CorruptSample:
+    texts = (record.text, *record.extra.values()) if isinstance(record, EncodedSample) else ()
     if any(text.splitlines() != [text] for text in texts):
-        return CorruptSample(record.key, "the label has a line break")
+        return CorruptSample(record.key, "the label has a line break", "label")
     return record
 
 
-def _append(path: Path, good: list[tuple[int, Stored]]) -> None:
+def _append(path: Path, good: list[tuple[int, EncodedSample]]) -> None:
     lines: dict[str, list[str]] = {}
     for number, record in good:
         with Image.open(BytesIO(record.content)) as image:

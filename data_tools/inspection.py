@@ -13,16 +13,23 @@ from tqdm import tqdm
 
 from data_tools.errors import UserError
 from data_tools.images import to_channels
-from data_tools.sample import CorruptSample, Reader
+from data_tools.polygons import is_simple, leaves
+from data_tools.sample import CorruptSample, Reader, Region, Sample
 from data_tools.workers import Pool
 
 _PER_JOB = 64
 _NAMED = 100
+REGIONS = ("all", "legible", "outside", "crossing")
+_SAID = {"outside": "leaves the picture", "crossing": "crosses itself"}
 
 
 @dataclass
 class Inspection:
-    """What was counted; `sizes` by (width, height), `lengths` by characters (or symbols) of a label."""
+    """What was counted; `sizes` by (width, height), `lengths` by characters (or symbols) of a label or a region's text.
+
+    `regions` of photographs are counted by what they are (all, legible, outside of the picture, crossing themselves),
+    `flaws` are parts of annotations that were left out, by reason; `flawed` names these and the odd regions.
+    """
 
     seen: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
@@ -32,6 +39,9 @@ class Inspection:
     labels: set[str] = field(default_factory=set)
     bad: Counter[str] = field(default_factory=Counter)
     named: list[tuple[str, str]] = field(default_factory=list)
+    regions: Counter[str] = field(default_factory=Counter)
+    flaws: Counter[str] = field(default_factory=Counter)
+    flawed: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def good(self) -> int:
@@ -41,10 +51,11 @@ class Inspection:
     def add(self, part: Inspection) -> None:
         """Counts another part of the same set in."""
         self.seen += part.seen
-        for name in ("lengths", "characters", "sizes", "modes", "bad"):
+        for name in ("lengths", "characters", "sizes", "modes", "bad", "regions", "flaws"):
             getattr(self, name).update(getattr(part, name))
         self.labels |= part.labels
         self.named = (self.named + part.named)[:_NAMED]
+        self.flawed = (self.flawed + part.flawed)[:_NAMED]
 
     def to_json(self) -> dict:
         """The figures as a JSON document; quantiles are (least, 5%, median, 95%, greatest)."""
@@ -64,6 +75,9 @@ class Inspection:
             "width": _quantiles(widths),
             "height": _quantiles(heights),
             "modes": dict(self.modes.most_common()),
+            "regions": {name: self.regions[name] for name in REGIONS} if self.regions or self.flaws else {},
+            "flaws": dict(self.flaws),
+            "flawed": [{"key": key, "why": why} for key, why in self.flawed],
         }
 
 
@@ -102,13 +116,27 @@ class _Inspect:
                 part.bad[corrupt.why] += 1
                 part.named.append((corrupt.key, corrupt.why))
                 continue
-            units = sample.text.split() if self.symbols else sample.text
-            part.lengths[len(units)] += 1
-            part.characters.update(units)
             part.sizes[sample.image.size] += 1
             part.modes[sample.image.mode] += 1
-            part.labels.add(sample.text)
+            photograph = sample.regions or sample.flaws
+            for text in [each.text for each in sample.regions if each.legible] if photograph else [sample.text]:
+                units = text.split() if self.symbols else text
+                part.lengths[len(units)] += 1
+                part.characters.update(units)
+                part.labels.add(text)
+            _count_regions(part, sample)
         return part
+
+
+def _count_regions(part: Inspection, sample: Sample) -> None:
+    """Counts a photograph's regions, and names what is odd about it."""
+    for place, why in sample.flaws:
+        part.flaws[why] += 1
+        part.flawed.append((f"{sample.key}: {place}", why))
+    for number, region in enumerate(sample.regions, 1):
+        odd = {"outside": leaves(region.polygon, *sample.image.size), "crossing": not is_simple(region.polygon)}
+        part.regions.update({"all": 1, "legible": int(region.legible), **{name: int(odd[name]) for name in odd}})
+        part.flawed += [(f"{sample.key}: region {number}", _SAID[name]) for name in odd if odd[name]]
 
 
 def contact_sheet(reader: Reader, count: int = 64, columns: int = 8, cell: tuple[int, int] = (160, 48)) -> Image.Image:
@@ -141,7 +169,19 @@ def _look(reader: Reader, place: int) -> tuple[Image.Image | None, str]:
         sample = reader[place]
     except CorruptSample as corrupt:
         return None, corrupt.why
-    return to_channels(sample.image, 3), sample.text
+    return draw_regions(to_channels(sample.image, 3), sample.regions), sample.text
+
+
+def draw_regions(image: Image.Image, regions: Sequence[Region]) -> Image.Image:
+    """The picture with the outlines of its regions: green, or red for what nobody is to read."""
+    if not regions:
+        return image
+    image, width = image.copy(), max(1, round(max(image.size) / 300))
+    draw = ImageDraw.Draw(image)
+    for region in regions:
+        colour = (0, 170, 0) if region.legible else (200, 0, 0)
+        draw.polygon([tuple(map(float, point)) for point in region.polygon], outline=colour, width=width)
+    return image
 
 
 def _draw_cell(sheet: Image.Image, corner: tuple[int, int], cell: tuple[int, int], image, caption: str) -> None:

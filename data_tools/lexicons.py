@@ -7,7 +7,6 @@ the CRNN paper uses them).
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,9 +14,12 @@ import numpy as np
 
 from data_tools.errors import UserError
 from data_tools.readers import open_reader
+from data_tools.readers.folder import ENDINGS, LABELS, is_list
+from data_tools.readers.lmdb import is_lmdb
+from data_tools.readers.mjsynth import find_annotations
 from data_tools.sample import CorruptSample, Reader
 from data_tools.text import alphanumeric
-from data_tools.words.hunspell import read_dictionary
+from data_tools.words.listfile import read_list
 
 SEED = 2017
 """The seed of the published columns of this project."""
@@ -27,7 +29,7 @@ class TooFewLabels(UserError):
     """A set has fewer distinct labels than a lexicon needs words; its column is left out."""
 
 
-def normalised(words: Iterable[str]) -> list[str]:
+def normalise_words(words: Iterable[str]) -> list[str]:
     """The distinct words, lower-cased and reduced to 0-9a-z, in the order of their first appearance."""
     return [word for word in dict.fromkeys(map(alphanumeric, words)) if word]
 
@@ -37,20 +39,18 @@ def read_lexicon(path: str | Path) -> list[str]:
 
     Raises UserError where it cannot be read or holds no word.
     """
-    lexicon = normalised(read_words(path))
+    lexicon = normalise_words(read_words(path))
     if not lexicon:
         raise UserError(f"{path}: holds no word with a letter a-z or digit; name another list")
     return lexicon
 
 
 def read_words(path: str | Path) -> list[str]:
-    """The words of such a file or data set as they stand there. Raises UserError where it cannot be read."""
+    """The words of such a file (`listfile.read_list`) or the labels of a data set as they stand there. Raises UserError
+    where it cannot be read.
+    """
     path = Path(path)
-    if path.suffix == ".dic":
-        return list(read_dictionary(str(path)))
-    if path.is_file() and path.suffix in (".txt", ".gz", ".lst", "") and path.name != "gt.txt":
-        return [line.strip() for line in _lines(path)]
-    return labels(open_reader(path))
+    return labels(open_reader(path)) if not path.is_file() or _is_labels(path) else read_list(path)
 
 
 def labels(reader: Reader) -> list[str]:
@@ -67,10 +67,10 @@ def labels(reader: Reader) -> list[str]:
 
 def full(labels: Iterable[str]) -> list[str]:
     """The `full` lexicon of a set: all its distinct normalised labels."""
-    return normalised(labels)
+    return normalise_words(labels)
 
 
-def drawn(labels: Sequence[str], size: int, seed: int = SEED) -> Iterator[list[str]]:
+def draw_lexicons(labels: Sequence[str], size: int, seed: int = SEED) -> Iterator[list[str]]:
     """For each image of a set a lexicon of `size` distinct words from the set's labels, its own label among them.
 
     The words come sorted, so that their order says nothing. The same (labels, size, seed) give the same lists; an image
@@ -91,15 +91,7 @@ def _draw(pool: list[str], own: str, size: int, rng: np.random.Generator) -> lis
     return sorted(picked)
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-    except (OSError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    if b"\0" in content:
-        raise UserError(f"{path}: is not a text file; give words, one a line")
-    try:
-        return content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        return content.decode("latin-1").splitlines()
+def _is_labels(path: Path) -> bool:
+    """Whether a file is part of a data set: a list of labels with its pictures, an MJSynth annotation or an LMDB."""
+    annotations = path.name.startswith("annotation") and find_annotations(path) is not None
+    return path.name == LABELS or is_lmdb(path) or annotations or (path.suffix.lower() in ENDINGS and is_list(path))

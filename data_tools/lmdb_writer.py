@@ -13,9 +13,9 @@ from pathlib import Path
 import lmdb
 
 from data_tools.errors import UserError
-from data_tools.readers.lmdb import NUM_SAMPLES, record_key, refuse_truncated
-from data_tools.records import Encode, Written, is_good, png, prepared
-from data_tools.sample import CorruptSample, Reader, Stored
+from data_tools.readers.lmdb import NUM_SAMPLES, has_record, record_key, refuse_truncated
+from data_tools.records import Encode, WriteReport, encode_records, is_good, png
+from data_tools.sample import CorruptSample, EncodedSample, Reader
 
 _PROGRESS = b"progress"
 _FIRST_MAP = 64 * 2**20
@@ -33,7 +33,7 @@ def write_lmdb(
     encode: Encode = png,
     source: str = "",
     batch: int = _BATCH,
-) -> Written:
+) -> WriteReport:
     """Writes all samples of `reader` to a new LMDB folder `path`; the same records for any number of `workers`.
 
     Pictures of readers of files are checked and kept byte for byte, others are written by `encode` (records.png or
@@ -47,7 +47,7 @@ def write_lmdb(
     """
     writer = _Writer(Path(path), source, len(reader), resume)
     try:
-        for records in prepared(reader, encode, workers, writer.next, Path(path).name):
+        for records in encode_records(reader, encode, workers, writer.next, Path(path).name):
             writer.add(records)
             if len(writer.pending) >= batch or writer.weight >= _BATCH_BYTES:
                 writer.commit()
@@ -56,7 +56,16 @@ def write_lmdb(
         writer.close()
     if not writer.count:
         raise UserError(f"{path}: not one of {len(reader)} samples is good; nothing was written")
-    return Written(writer.count, writer.skipped)
+    return WriteReport(writer.count, writer.skipped)
+
+
+def is_complete(path: str | Path) -> bool:
+    """Whether there is an LMDB that `write_lmdb` finished. Raises UserError for what cannot be read."""
+    path = Path(path)
+    if not path.exists():
+        return False
+    refuse_truncated(path)
+    return has_record(path, NUM_SAMPLES) and not has_record(path, _PROGRESS)
 
 
 class _Writer:
@@ -66,7 +75,7 @@ class _Writer:
         self.path, self.source, self.length = path, source, length
         self.next = self.count = 0
         self.skipped: Counter[str] = Counter()
-        self.pending: list[Stored] = []
+        self.pending: list[EncodedSample] = []
         if path.exists() and not resume:
             raise UserError(f"{path}: exists already; name another place, or resume the run that made it (--resume)")
         if path.exists():
@@ -103,7 +112,7 @@ class _Writer:
         """Bytes of the pictures that are pending."""
         return sum(len(stored.content) for stored in self.pending)
 
-    def add(self, records: list[Stored | CorruptSample]) -> None:
+    def add(self, records: list[EncodedSample | CorruptSample]) -> None:
         self.pending += [record for record in records if is_good(record, self.skipped)]
         self.next += len(records)
 
@@ -131,7 +140,7 @@ class _Writer:
         self._environment.close()
 
 
-def _put(transaction: lmdb.Transaction, index: int, stored: Stored) -> None:
+def _put(transaction: lmdb.Transaction, index: int, stored: EncodedSample) -> None:
     transaction.put(record_key("image", index), stored.content)
     for kind, text in {"label": stored.text, **stored.extra}.items():
         transaction.put(record_key(kind, index), text.encode("utf-8"))

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from data_tools.checks import check_at_least, check_one_of
 from data_tools.errors import UserError
 from data_tools.images import to_channels
 
@@ -63,7 +64,7 @@ class ResizeFixed:
 
     def pixels(self, image: Image.Image) -> np.ndarray:
         """uint8 (C, height, width)."""
-        return _resized(image, self.height, self.width, self.channels)
+        return _resize(image, self.height, self.width, self.channels)
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """float32 (C, height, width) in [-1, 1]."""
@@ -99,22 +100,54 @@ class ResizeProportional:
 
     def pixels(self, image: Image.Image) -> np.ndarray:
         """uint8 (C, height, W)."""
-        return _resized(image, self.height, self.width_of(image.width, image.height), self.channels)
+        return _resize(image, self.height, self.width_of(image.width, image.height), self.channels)
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """float32 (C, height, W) in [-1, 1]."""
         return normalise(self.pixels(image))
 
 
+@dataclass(frozen=True)
+class Reduced:
+    """A resize policy behind a lower resolution: its pictures, of the same size, as if they had been `factor` times as
+    high and wide.
+    """
+
+    transform: Transform
+    factor: float
+
+    @property
+    def height(self) -> int:
+        """That of the policy."""
+        return self.transform.height
+
+    @property
+    def channels(self) -> int:
+        """That of the policy."""
+        return self.transform.channels
+
+    @property
+    def min_width(self) -> int:
+        """That of the policy."""
+        return self.transform.min_width
+
+    def pixels(self, image: Image.Image) -> np.ndarray:
+        """uint8 (C, H, W), W its own."""
+        return np.stack([self._blur(plane) for plane in self.transform.pixels(image)])
+
+    def _blur(self, plane: np.ndarray) -> np.ndarray:
+        picture = Image.fromarray(plane)
+        small = tuple(max(1, round(side * self.factor)) for side in picture.size)
+        return np.asarray(picture.resize(small, Image.Resampling.BOX).resize(picture.size, Image.Resampling.BILINEAR))
+
+
 def _check(channels: int, **sizes: int) -> None:
-    if channels not in (1, 3):
-        raise UserError(f"channels is {channels}; images have 1 (grey) or 3 (colour)")
+    check_one_of("channels", channels, (1, 3))  # grey or colour
     for name, size in sizes.items():
-        if size < 1:
-            raise UserError(f"{name} is {size}; it must be at least 1")
+        check_at_least(name, size, 1)
 
 
-def _resized(image: Image.Image, height: int, width: int, channels: int) -> np.ndarray:
+def _resize(image: Image.Image, height: int, width: int, channels: int) -> np.ndarray:
     image = to_channels(image, channels)
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)

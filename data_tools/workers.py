@@ -1,4 +1,4 @@
-"""Worker processes that are safe beside frameworks, and leave no orphans.
+"""Worker processes that are safe with frameworks in the parent, and leave no orphans.
 
 Each worker is a fresh Python (never a fork: the parent may hold OpenMP threads), joined by one socket pair. It
 unpickles one task, then runs it on job after job, and sends results from a thread of its own, so that it works ahead
@@ -86,7 +86,7 @@ class _Processes:
         self._wanted: set[int] = set()
         self._last = 0
         for connection in self._children:
-            self._guarded(connection, lambda connection=connection: connection.send_bytes(payload))
+            self._guard(connection, lambda connection=connection: connection.send_bytes(payload))
 
     @property
     def closed(self) -> bool:
@@ -96,7 +96,7 @@ class _Processes:
         connection = min(self._waiting, key=self._waiting.get)
         self._last += 1
         message = pickle.dumps((self._last, job), protocol=5)
-        self._guarded(connection, lambda: connection.send_bytes(message))
+        self._guard(connection, lambda: connection.send_bytes(message))
         self._waiting[connection] += 1
         self._wanted.add(self._last)
         return self._last
@@ -117,7 +117,7 @@ class _Processes:
             self._results.pop(ticket, None)
 
     def _receive(self, connection: Connection) -> None:
-        ticket, good, value = pickle.loads(self._guarded(connection, connection.recv_bytes))
+        ticket, good, value = pickle.loads(self._guard(connection, connection.recv_bytes))
         if ticket is None:  # the task itself could not be unpickled
             self.close()
             raise value
@@ -125,7 +125,7 @@ class _Processes:
         if ticket in self._wanted:
             self._results[ticket] = good, value
 
-    def _guarded(self, connection: Connection, talk: Callable[[], Any]) -> Any:
+    def _guard(self, connection: Connection, talk: Callable[[], Any]) -> Any:
         """Runs `talk`; whatever interrupts it (Ctrl-C too) ends the pool, since a message may be half read."""
         try:
             return talk()

@@ -16,7 +16,7 @@ import sys
 
 
 def add_arguments(parser) -> None:
-    """Adds the command's arguments to a jsonargparse parser."""
+    """Declares the options."""
     parser.add_argument("--fonts", metavar="DIR", type=str, action="append", help="a folder of fonts; may be repeated")
     parser.add_argument("--text", type=str, default="", help="list only fonts that have all these characters")
     parser.add_argument("--fetch", metavar="DIR", type=str, help="install open font families into this folder")

@@ -20,11 +20,11 @@ import os
 from data_tools.errors import UserError
 from data_tools.folder_writer import write_folder
 from data_tools.lmdb_writer import write_lmdb
-from data_tools.readers import open_reader
+from data_tools.readers import layout_of, open_reader
 
 
 def add_arguments(parser) -> None:
-    """Adds the command's arguments to a jsonargparse parser."""
+    """Declares the options."""
     parser.add_argument("source", metavar="SRC", type=str, help="the data set to read")
     parser.add_argument("destination", metavar="DST", type=str, help="X.lmdb, or a folder for files")
     parser.add_argument("--workers", type=int, default=0, help="processes that read and check (0: this one)")
@@ -38,6 +38,8 @@ def run(args) -> None:
     if os.path.realpath(args.source) == os.path.realpath(args.destination):
         raise UserError(f"{args.destination}: is the source too; name another place")
     reader = open_reader(args.source)
+    if layout_of(reader):
+        raise UserError(f"{args.source}: photographs, whose regions an LMDB does not hold; cut them out with crops")
     options = {"workers": args.workers, "resume": args.resume}
     if args.destination.rstrip("/").endswith(".lmdb"):
         written = write_lmdb(reader, args.destination, source=f"{args.source}", **options)

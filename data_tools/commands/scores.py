@@ -27,7 +27,7 @@ from data_tools.scores.engraving import STAFF_SPACE
 
 
 def add_arguments(parser) -> None:
-    """Adds the command's arguments to a jsonargparse parser."""
+    """Declares the options."""
     parser.add_argument("--n", type=int, default=0, help="how many incipits to compose")
     parser.add_argument("--out", type=str, required=True, metavar="DST", help="a new folder, or X.lmdb")
     parser.add_argument("--seed", type=int, default=0, help="what is composed depends on it")

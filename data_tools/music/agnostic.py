@@ -234,7 +234,8 @@ class _Reader:
             while self.at < len(self.glyphs) and self.glyphs[self.at].name == "digit":
                 text += self.glyphs[self.at].detail
                 self.at += 1
-            if self.at >= len(self.glyphs) or self.glyphs[self.at].name != "multirest" or not int(text):
+            rest = self.at < len(self.glyphs) and self.glyphs[self.at].name == "multirest"
+            if not rest or len(text) > 4 or not int(text):
                 raise MusicError(f"glyph {self.at}: a number above the staff without its rest")
             self.at += 1
             self._emit(MultiRest(int(text)))

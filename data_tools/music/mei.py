@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from xml.etree import ElementTree
 
 from data_tools.music.notation import (
@@ -25,7 +26,7 @@ from data_tools.music.notation import (
     MusicError,
     Note,
     Rest,
-    duration,
+    measure_duration,
     measure_length,
 )
 
@@ -42,7 +43,7 @@ def parse(text: str | bytes) -> list[Event]:
     """MEI -> events; raises MusicError with one line for broken XML, or what the encodings do not cover."""
     try:
         root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise MusicError(f"not a readable MEI file ({error})") from error
     for element in root.iter():
         if not isinstance(element.tag, str):
@@ -140,14 +141,9 @@ class _Parser:
             self._emit(Barline(self.last_right))
 
     def _last_measure_complete(self) -> bool:
-        length, full = 0, measure_length(self.meter)
-        for event in reversed(self.events):
-            if isinstance(event, Barline):
-                break
-            if isinstance(event, MultiRest):
-                return True
-            length += duration(event)
-        return full is None or length >= full
+        full = measure_length(self.meter)
+        last = list(takewhile(lambda event: not isinstance(event, Barline), reversed(self.events)))
+        return full is None or measure_duration(last, full) >= full
 
     def _layer(self, layer: ElementTree.Element) -> None:
         for element in layer:
@@ -210,7 +206,8 @@ class _Parser:
         alter = self.memory.expected(step, octave, grace) if sounding is None else sounding
         value, dots = _length(element)
         tied = element.get("tie", "")[:1] in ("i", "m") or element.get(_ID, "?") in self.marked[0]
-        note = Note(step, alter, octave, value, dots, grace, False, tied, accidental, beam)
+        slashed = element.get("grace") == "unacc"
+        note = Note(step, alter, octave, value, dots, grace, False, tied, accidental, beam, slashed)
         self._emit(replace(note, fermata=self._fermata(element)))
 
 
@@ -393,7 +390,7 @@ class _MeasureWriter:
         held = self.tied and not note.grace
         tie = {(True, True): "m", (True, False): "t", (False, True): "i"}.get((held, note.tied), "")
         text = f' oct="{note.octave}" pname="{note.step.lower()}"'
-        text += ' grace="acc"' * note.grace + (f' tie="{tie}"' if tie else "")
+        text += f' grace="{"unacc" if note.slashed else "acc"}"' * note.grace + (f' tie="{tie}"' if tie else "")
         if note.accidental:
             return f'{text}><accid accid="{_ACCID_TEXT[note.accidental]}"/></note>'
         heard = f' accid.ges="{_ACCID_TEXT[ACCIDENTALS[note.alter]]}"' if self.sounding and note.alter else ""

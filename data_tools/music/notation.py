@@ -6,7 +6,7 @@ of the same events cannot drift apart. A staff position is an integer: 0 is the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -71,7 +71,7 @@ class Note:
     """A note: `step` C…B, `alter` as it sounds (-1 flat, 1 sharp), `octave` (4 begins at middle C), `value` of VALUES.
 
     `accidental` is the one drawn before it, if any (a name of ALTERS); `beam` is "", "start", "middle" or "end";
-    `tied` says that a tie leads to the next note.
+    `tied` says that a tie leads to the next note; `slashed` that a grace note's stem is crossed.
     """
 
     step: str
@@ -84,6 +84,7 @@ class Note:
     tied: bool = False
     accidental: str = ""
     beam: str = ""
+    slashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,14 @@ def key_alter(fifths: int, step: str) -> int:
     return -int(step in FLATS[:-fifths])
 
 
+def drawn_alter(note: Note, fifths: int) -> int:
+    """The alteration that a note's own drawing says: its accidental or, without one, the key signature.
+
+    PrIMuS's labels name notes by it: an accidental earlier in the measure, or a tie, does not count.
+    """
+    return ALTERS[note.accidental] if note.accidental else key_alter(fifths, note.step)
+
+
 def key_positions(clef: Clef, fifths: int) -> list[int]:
     """Staff positions of a signature's accidentals, left to right, as engravers set them."""
     name = f"{clef.shape}{clef.line}"
@@ -190,6 +199,33 @@ def with_accidentals(events: Iterable[Event]) -> list[Event]:
     return result
 
 
+def as_sounding(events: Iterable[Event]) -> list[Event]:
+    """The events with `alter` as heard, from what is drawn: an accidental holds to the bar line, and along a tie."""
+    memory, result = Accidentals(), []
+    for event in events:
+        if isinstance(event, Note):
+            held = memory.expected(event.step, event.octave, event.grace)
+            event = replace(event, alter=ALTERS[event.accidental] if event.accidental else held)
+        memory.follow(event)
+        result.append(event)
+    return result
+
+
+def close_by_meter(events: Sequence[Event]) -> list[Event]:
+    """The events with a closing bar line exactly where the last measure is complete, whatever was drawn.
+
+    PrIMuS's labels have theirs so (111 of 111 genuine ones). Without a time signature nothing is changed.
+    """
+    content = list(events[:-1]) if events and isinstance(events[-1], Barline) else list(events)
+    meters = [event for event in content if isinstance(event, Meter)]
+    last = measures(content)[-1:]
+    if not meters or not last or isinstance(content[-1], Barline):
+        return list(events)
+    complete = measure_duration(last[0], measure_length(meters[-1])) == measure_length(meters[-1])
+    closing = [event for event in events[-1:] if isinstance(event, Barline)] or [Barline()]
+    return content + closing * complete
+
+
 def measures(events: Iterable[Event]) -> list[list[Event]]:
     """Events cut after each bar line; the last measure may lack one."""
     result: list[list[Event]] = [[]]
@@ -203,6 +239,52 @@ def measures(events: Iterable[Event]) -> list[list[Event]]:
 def measure_length(meter: Meter | None) -> Fraction | None:
     """Length of a full measure in whole notes; None without a time signature."""
     return None if meter is None else Fraction(meter.count, meter.unit)
+
+
+def measure_duration(bar: Iterable[Event], full: Fraction | None) -> Fraction:
+    """Length of a measure's notes and rests in whole notes, `full` being that of a full one.
+
+    A multi-measure rest, and a whole rest that stands alone, last a full measure in any meter.
+    """
+    sounding = [event for event in bar if isinstance(event, MultiRest) or duration(event)]
+    if full is not None and len(sounding) == 1 and is_measure_rest(sounding[0]):
+        return full
+    return sum(map(duration, sounding), Fraction(0))
+
+
+def is_measure_rest(event: Event) -> bool:
+    """Whether the event, alone in its measure, is silence as long as that measure."""
+    return isinstance(event, MultiRest) or (isinstance(event, Rest) and event.value == "whole" and not event.dots)
+
+
+def timeline(events: Iterable[Event]) -> Iterator[tuple[Fraction, Event, Fraction]]:
+    """(when it begins, event, how long it lasts), in whole notes; of two signatures of a kind in a row the last one.
+
+    Rests of whole measures last as long as the time signature says, a whole note where there is none.
+    """
+    now, full = Fraction(0), Fraction(1)
+    for bar in measures(settle_signatures(events)):
+        alone = sum(isinstance(event, MultiRest) or duration(event) > 0 for event in bar) == 1
+        for event in bar:
+            full = Fraction(event.count, event.unit) if isinstance(event, Meter) else full
+            silent = isinstance(event, MultiRest) or (alone and is_measure_rest(event))
+            length = full * getattr(event, "count", 1) if silent else duration(event)
+            yield now, event, length
+            now += length
+
+
+def settle_signatures(events: Iterable[Event]) -> list[Event]:
+    """The events with only the last of several clefs, keys or meters that stand together: it is the one that counts."""
+    result: list[Event] = []
+    together: dict[type, Event] = {}
+    for event in events:
+        if isinstance(event, Clef | Key | Meter):
+            together.pop(type(event), None)
+            together[type(event)] = event
+            continue
+        result += [*together.values(), event]
+        together.clear()
+    return [*result, *together.values()]
 
 
 @dataclass(frozen=True)
@@ -220,7 +302,8 @@ class Doubt:
 def doubts(events: Sequence[Event]) -> list[Doubt]:
     """What a musician would find wrong: no clef before the first note, measures that do not add up, dangling ties.
 
-    The first and the last measure may be incomplete (pick-up, end of the incipit) but not too long.
+    The first and the last measure may be incomplete (pick-up, end of the incipit) but not too long; longer
+    music without a bar line in it is unmeasured.
     """
     found: list[Doubt] = []
     bars, start, meter, clef = measures(events), 0, None, False
@@ -231,7 +314,9 @@ def doubts(events: Sequence[Event]) -> list[Doubt]:
             if not clef and isinstance(event, Note | Rest | MultiRest):
                 found.append(Doubt(number, start + offset, "no clef before the first note"))
                 clef = True
-        problem = _wrong_length(bar, measure_length(meter), may_be_short=number in (1, len(bars)))
+        full = measure_length(meter)
+        short = number in (1, len(bars))
+        problem = _wrong_length(bar, None if len(bars) == 1 and _is_unmeasured(bar, full) else full, short)
         if problem:
             found.append(Doubt(number, start + len(bar) - 1, problem))
         found += [Doubt(number, start + offset, what) for offset, what in _loose_ties(events, start, len(bar))]
@@ -239,11 +324,17 @@ def doubts(events: Sequence[Event]) -> list[Doubt]:
     return sorted(found, key=lambda doubt: doubt.index)
 
 
+def _is_unmeasured(bar: list[Event], full: Fraction | None) -> bool:
+    """Whether music that is one measure has no measures: longer than one, with a bar line at most at its end."""
+    length = measure_duration(bar, full)
+    return full is not None and length > full * (2 if isinstance(bar[-1], Barline) else 1)
+
+
 def _wrong_length(bar: list[Event], full: Fraction | None, may_be_short: bool) -> str:
-    length = sum(map(duration, bar), Fraction(0))
+    length = measure_duration(bar, full)
     sounding = any(isinstance(event, Note | Rest) for event in bar)
     if any(isinstance(event, MultiRest) for event in bar):
-        return "notes beside a multi-measure rest" if length else ""
+        return "notes beside a multi-measure rest" if sounding else ""
     if full is None or length == full or (may_be_short and length < full):
         return ""
     return f"lasts {length} of a whole note instead of {full}" if sounding else "an empty measure"

@@ -1,7 +1,8 @@
 """PrIMuS's semantic encoding: what the symbols mean (`note-Bb4_quarter.`, `keySignature-EbM`, `tie`, `barline`).
 
-Source: Calvo-Zaragoza and Rizo 2018, section 3; the examples published with PrIMuS. Beams and drawn accidentals are not
-part of it, nor is the kind of a bar line.
+Source: Calvo-Zaragoza and Rizo 2018, section 3; the examples published with PrIMuS. Beams are not part of it, nor is
+the kind of a bar line. A note is named by its own drawing: the accidental before it or else the key signature. That an
+accidental holds to the bar line is a rule of notation (`notation.as_sounding`), not of the encoding.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from data_tools.music.notation import (
+    ACCIDENTALS,
     KEY_NAMES,
     SHARPS,
     VALUES,
@@ -23,36 +25,45 @@ from data_tools.music.notation import (
     MusicError,
     Note,
     Rest,
+    as_sounding,
+    close_by_meter,
+    drawn_alter,
     key_alter,
+    with_accidentals,
 )
+
+READINGS = ("notation", "primus")
+"""What the names of notes say (`parse`): what is drawn, or already what sounds."""
 
 _ALTER_TEXT = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
 _TEXT_ALTER = {text: alter for alter, text in _ALTER_TEXT.items()}
 _VALUE = rf"(?P<value>{'|'.join(VALUES)})(?P<dots>\.{{0,3}})(?P<fermata>_fermata)?"
-_NOTE = re.compile(rf"(?P<grace>grace)?note-(?P<step>[A-G])(?P<alter>bb|b|##|#|)(?P<octave>\d)_{_VALUE}")
+_NOTE = re.compile(rf"(?P<grace>grace)?note-(?P<step>[A-G])(?P<alter>bb|b|##|#|)(?P<octave>[0-9])_{_VALUE}")
 _REST = re.compile(rf"rest-{_VALUE}")
 _CLEF = re.compile(r"clef-([GCF])([1-5])")
 _KEY = re.compile(r"keySignature-([A-G][b#]?)M")
-_METER = re.compile(r"timeSignature-(?:(\d+)/(\d+)|(C/?))")
-_MULTIREST = re.compile(r"multirest-(\d+)")
+_METER = re.compile(r"timeSignature-(?:([0-9]{1,3})/([0-9]{1,3})|(C/?))")
+_MULTIREST = re.compile(r"multirest-([0-9]{1,4})")  # the longest of the corpus has 1,111 measures
 
 
 def encode(events: Iterable[Event]) -> list[str]:
-    """Events -> symbols."""
+    """Events -> symbols; notes by their drawn accidental or the key, the closing bar line as it is in `events`."""
     result: list[str] = []
+    fifths = 0
     for event in events:
-        result.append(_symbol(event))
+        fifths = event.fifths if isinstance(event, Key) else fifths
+        result.append(_symbol(event, fifths))
         if isinstance(event, Note) and event.tied:
             result.append("tie")
     return result
 
 
-def _symbol(event: Event) -> str:
+def _symbol(event: Event, fifths: int) -> str:
     match event:
         case Note():
             length = event.value + "." * event.dots + ("_fermata" if event.fermata else "")
             kind = "gracenote" if event.grace else "note"
-            return f"{kind}-{event.step}{_ALTER_TEXT[event.alter]}{event.octave}_{length}"
+            return f"{kind}-{event.step}{_ALTER_TEXT[drawn_alter(event, fifths)]}{event.octave}_{length}"
         case Rest():
             return f"rest-{event.value}{'.' * event.dots}{'_fermata' if event.fermata else ''}"
         case Barline():
@@ -67,12 +78,34 @@ def _symbol(event: Event) -> str:
             return f"multirest-{event.count}"
 
 
-def parse(symbols: Sequence[str]) -> list[Event]:
-    """Symbols -> events, without drawn accidentals and beams.
+def parse(symbols: Sequence[str], accidentals: str = "notation") -> list[Event]:
+    """Symbols -> events, without beams; `encode(parse(symbols))` gives symbols back in both readings.
+
+    `accidentals` "notation": a name says what is drawn (an accidental where it differs from the key), and what is drawn
+    holds to the bar line: note-F#4 note-F4 are two F sharps. "primus": a name says what sounds, and accidentals are
+    drawn where a reader needs them: an F sharp and an F.
 
     Raises MusicError for a symbol that is none of the encoding, named with its place (1, 2, …). A `tie` binds the note
     before it (bar lines between are allowed); one without a note before it is dropped, as a listener would.
     """
+    events = _events(symbols)
+    fifths = 0
+    for place, event in enumerate(events):
+        fifths = event.fifths if isinstance(event, Key) else fifths
+        if isinstance(event, Note) and event.alter != key_alter(fifths, event.step):
+            events[place] = replace(event, accidental=ACCIDENTALS[event.alter])
+    return as_sounding(events) if accidentals == "notation" else with_accidentals(events)
+
+
+def close(symbols: Sequence[str]) -> list[str]:
+    """Symbols with a closing `barline` exactly where the last measure is complete (`notation.close_by_meter`)."""
+    events = _events(symbols)
+    closed = close_by_meter(events)
+    missing = len(closed) - len(events)
+    return list(symbols)[: len(symbols) + min(0, missing)] + ["barline"] * missing
+
+
+def _events(symbols: Sequence[str]) -> list[Event]:
     events: list[Event] = []
     for place, symbol in enumerate(symbols, 1):
         if symbol == "tie":
@@ -154,11 +187,6 @@ def _length_parts(kind: str, event: Note | Rest) -> set[str]:
     return length | dotted | ({"fermata"} if event.fermata else set())
 
 
-def read_file(path) -> list[str]:
-    """Symbols of a `.semantic` or `.agnostic` file (tabs or white space between them)."""
-    return path.read_text(encoding="utf-8").split()
-
-
 def file_text(symbols: Iterable[str]) -> str:
-    """Symbols as PrIMuS writes them: a tab behind each."""
+    """Symbols as PrIMuS writes them: a tab after each."""
     return "".join(f"{symbol}\t" for symbol in symbols)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_tools.errors import UserError
-from data_tools.images import opened
+from data_tools.images import decode_sample
 from data_tools.readers.pictures import Lines, read_picture, split_line
-from data_tools.sample import CorruptSample, Sample, Stored
+from data_tools.sample import CorruptSample, EncodedSample, Sample
+from data_tools.text import trim
 
 LEXICON = "lexicon.txt"
 
@@ -31,12 +32,12 @@ class MjsynthReader:
         return len(self._lines)
 
     def __getitem__(self, index: int) -> Sample:
-        return opened(self.stored(index))
+        return decode_sample(self.stored(index))
 
-    def stored(self, index: int) -> Stored:
+    def stored(self, index: int) -> EncodedSample:
         """Sample `index` with its picture as it lies in the file."""
         name, text = self._annotation(index)
-        return Stored(read_picture(self.root, name), text, name)
+        return EncodedSample(read_picture(self.root, name), text, name)
 
     def text(self, index: int) -> str:
         """The label of sample `index` alone; its picture is not looked at."""
@@ -44,14 +45,16 @@ class MjsynthReader:
 
     def _annotation(self, index: int) -> tuple[str, str]:
         name, place = split_line(self._lines[index], f"{self.path.name}:{index + 1}")
-        if not (place.isascii() and place.isdigit() and int(place) < len(self._words)):
-            raise CorruptSample(name, f"the annotation's index is not one of {LEXICON}")
-        word = self._words[int(place)].decode("utf-8", "replace").strip()
+        if not (place.isascii() and place.isdigit() and len(place) < 16 and int(place) < len(self._words)):
+            raise CorruptSample(name, f"the annotation's index is not one of {LEXICON}", "label")
+        word = trim(self._words[int(place)].decode("utf-8", "replace"))
+        if not word:
+            raise CorruptSample(name, f"its word in {LEXICON} is empty", "label")
         return name, _as_drawn(name, word)
 
 
 def _as_drawn(name: str, word: str) -> str:
-    parts = Path(name).stem.split("_")
+    parts = Path(name.replace("\\", "/")).stem.split("_")
     drawn = parts[1] if len(parts) == 3 else word
     return drawn if drawn.lower() == word.lower() else word
 

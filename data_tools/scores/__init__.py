@@ -13,7 +13,7 @@ from PIL import Image
 
 from data_tools.errors import UserError
 from data_tools.music import agnostic, mei, semantic, vocabulary
-from data_tools.music.notation import Event, MusicError
+from data_tools.music.notation import Event, MusicError, close_by_meter
 from data_tools.sample import CorruptSample, Sample
 from data_tools.scores import pae
 from data_tools.scores.camera import CameraRecipe, followed, photograph
@@ -21,8 +21,9 @@ from data_tools.scores.engraving import PRIMUS, STAFF_SPACE, Style, engrave, eng
 from data_tools.scores.framing import Staff, frame, placed
 from data_tools.scores.grammar import compose
 from data_tools.scores.levelling import blackened
+from data_tools.scores.signs import add_signs
 
-LOOKS, FRAMES = ("primus", "varied"), ("ink", "staff")
+LOOKS, FRAMES, BARLINES = ("primus", "varied"), ("ink", "staff"), ("primus", "drawn")
 _LARGER = 12 / 7
 """So many times as large a picture is drawn that is framed afterwards; those in PrIMuS's look have its own size."""
 _FRAMED = CameraRecipe(cells=4)
@@ -40,7 +41,10 @@ class Recipe:
     over the first `ease_in` composed incipits length and camera grow from little to all: a fresh model's easier start;
     `even` composes rare clefs, keys, meters, accidentals and rests more often, from 0 (as the catalogue has them) to 1;
     `found` is the share of clean pictures of the frame "staff" that are drawn larger and then framed, where a finder
-    might say that the staff is, as a reader gets them, and not drawn in their place at once; all photographs are.
+    might say that the staff is, as a reader gets them, and not drawn in their place at once; all photographs are;
+    `barline` says when the semantic label has a closing bar line: "primus" where the last measure is complete, as
+    PrIMuS's, or "drawn" where the picture has one, as a network learns it; `signs` is the share of pictures with trills
+    and the like above some notes, which no encoding has.
     """
 
     look: str = "primus"
@@ -52,11 +56,14 @@ class Recipe:
     ease_in: int = 0
     even: float = 0.0
     found: float = 0.6
+    barline: str = "primus"
+    signs: float = 0.0
 
     def __post_init__(self) -> None:
         _one_of("look", self.look, LOOKS)
         _one_of("frame", self.frame, FRAMES)
         _one_of("encoding", self.encoding, vocabulary.ENCODINGS)
+        _one_of("barline", self.barline, BARLINES)
         if not 3 <= self.staff_space <= 60:
             raise UserError(f"staff_space is {self.staff_space}; it must be 3 to 60 pixels")
         if not 0 <= self.camera <= 1:
@@ -67,6 +74,8 @@ class Recipe:
             raise UserError(f"even is {self.even}; it is a share from 0 to 1")
         if not 0 <= self.found <= 1:
             raise UserError(f"found is {self.found}; it is a share from 0 to 1")
+        if not 0 <= self.signs <= 1:
+            raise UserError(f"signs is {self.signs}; it is a share from 0 to 1")
 
     def grown(self, index: int) -> float:
         """How far the easier start is over at sample `index`: 1 behind it."""
@@ -98,9 +107,10 @@ def _named(key: str) -> Iterator[None]:
         raise CorruptSample(key, str(error)) from error
 
 
-def score_of(key: str, events: list[Event]) -> Score:
-    """The encodings of `events`."""
-    return Score(key, events, semantic.encode(events), agnostic.encode(events), mei.write(events))
+def score_of(key: str, events: list[Event], barline: str = "primus") -> Score:
+    """The encodings of `events`; `barline` as in `Recipe`."""
+    labelled = close_by_meter(events) if barline == "primus" else events
+    return Score(key, events, semantic.encode(labelled), agnostic.encode(events), mei.write(events))
 
 
 class _Scores:
@@ -141,7 +151,12 @@ class _Scores:
         else:
             style = Style(PRIMUS.options, recipe.staff_space, smooth=recipe.staff_space != STAFF_SPACE)
         with _named(score.key):
-            return engrave(score.mei, style, recipe.frame)
+            return engrave(self._page(score, index), style, recipe.frame)
+
+    def _page(self, score: Score, index: int) -> str:
+        """The MEI of sample `index` as it is engraved, with the signs that no encoding has."""
+        rng = Random(f"{self.seed}:{index}:signs") if self.recipe.signs else None
+        return add_signs(score.mei, rng) if rng and rng.random() < self.recipe.signs else score.mei
 
     def _found(self, score: Score, index: int, camera: bool) -> Image.Image:
         """The staff of sample `index` in its frame, from a larger picture or the camera's one of it."""
@@ -150,7 +165,7 @@ class _Scores:
         if self.recipe.look == "varied" and rng.random() < (0.75 if camera else 0.5):
             style = varied_style(Random(f"{self.seed}:{index}:style"), space * _LARGER)
         with _named(score.key):
-            image, lines = engraved(score.mei, style)
+            image, lines = engraved(self._page(score, index), style)
         left, right = style.margin[0], image.width - style.margin[1]
         if camera:
             image, bent = followed(image, np.random.default_rng((self.seed, index, 2)), _FRAMED)
@@ -178,7 +193,7 @@ class RenderedScores(_Scores):
         if not 0 <= index < self.size:
             raise IndexError(index)
         events = compose(Random(f"{self.seed}:{index}"), self.recipe.grown(index), self.recipe.even)
-        return score_of(f"s{self.seed}-{index + 1:09d}", events)
+        return score_of(f"s{self.seed}-{index + 1:09d}", events, self.recipe.barline)
 
 
 class PaeScores(_Scores):
@@ -194,10 +209,10 @@ class PaeScores(_Scores):
     def score(self, index: int) -> Score:
         incipit = self.incipits[index]
         try:
-            score = score_of(incipit.key, pae.events(incipit.text))
+            score = score_of(incipit.key, pae.events(incipit.text), self.recipe.barline)
         except MusicError as error:
-            raise CorruptSample(incipit.key, str(error)) from error
+            raise CorruptSample(incipit.key, str(error), "label") from error
         strange = vocabulary.unknown("semantic", score.semantic) + vocabulary.unknown("agnostic", score.agnostic)
         if strange and not self.recipe.any_symbol:
-            raise CorruptSample(incipit.key, f"{strange[0]} is not in PrIMuS's vocabularies")
+            raise CorruptSample(incipit.key, f"{strange[0]} is not in PrIMuS's vocabularies", "label")
         return score

@@ -7,10 +7,11 @@ Scores", ISMIR 2018, section 2: rotation, shear, waves, swirl, perspective, unev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
+
+from data_tools.effects import compress, grid_mesh, light_field
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def bend(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) -> 
     x, y = np.meshgrid(np.linspace(0, width, across), np.linspace(0, height, down))  # (down, across)
     source_x, source_y = _displaced(x, y, width, height, rng, recipe)
     canvas = ImageOps.expand(image, cell, paper)
-    mesh = _mesh(np.rint(x).astype(int), np.rint(y).astype(int), source_x + cell, source_y + cell)
+    mesh = grid_mesh(np.rint(x[0]), np.rint(y[:, 0]), np.stack([source_x + cell, source_y + cell], axis=-1))
     bent = canvas.transform(image.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR, fillcolor=paper)
     return bent, Bent(x[0], y[:, 0], source_x, source_y)
 
@@ -109,16 +110,6 @@ def _displaced(x, y, width, height, rng, recipe) -> tuple[np.ndarray, np.ndarray
     return source_x + width / 2, source_y * narrowing + height / 2
 
 
-def _mesh(x: np.ndarray, y: np.ndarray, source_x: np.ndarray, source_y: np.ndarray) -> list:
-    """Pillow's mesh: target boxes, and the source corners of each: upper left, lower left, lower right, upper right."""
-    corners = np.stack([source_x, source_y], axis=-1)  # (down, across, 2)
-    quads = np.concatenate([corners[:-1, :-1], corners[1:, :-1], corners[1:, 1:], corners[:-1, 1:]], axis=-1)
-    boxes = np.stack([x[:-1, :-1], y[:-1, :-1], x[1:, 1:], y[1:, 1:]], axis=-1)
-    return [
-        (tuple(box), tuple(quad)) for box, quad in zip(boxes.reshape(-1, 4).tolist(), quads.reshape(-1, 8).tolist())
-    ]
-
-
 def _blur(image: Image.Image, rng: np.random.Generator, most: float) -> Image.Image:
     kind, amount = rng.choice(3), float(rng.uniform(0, most))
     if kind == 0:
@@ -134,18 +125,9 @@ def light(image: Image.Image, rng: np.random.Generator, recipe: CameraRecipe) ->
     """Uneven light, paper and ink of some shade, gamma and sensor noise."""
     width, height = image.size
     grid = rng.uniform(1 - recipe.shade * recipe.strength, 1.0, size=(2, max(2, int(3 * width / (8 * height)) + 2)))
-    field = Image.fromarray(grid.astype(np.float32), "F").resize((width, height), Image.Resampling.BICUBIC)
+    field = light_field(grid, width, height)
     dark, bright = rng.uniform(0.0, 0.35), rng.uniform(0.72, 1.0)
     shades = 255 * np.linspace(dark, bright, 256) ** rng.uniform(0.8, 1.4)  # of the 256 grey levels
-    grey = shades.astype(np.float32)[np.asarray(image)] * np.asarray(field)
+    grey = shades.astype(np.float32)[np.asarray(image)] * field
     grey += rng.standard_normal(grey.shape, np.float32) * np.float32(rng.uniform(0, recipe.noise))
     return Image.fromarray(np.clip(grey, 0, 255, out=grey).astype(np.uint8), "L")
-
-
-def compress(image: Image.Image, quality: int) -> Image.Image:
-    """The picture after a JPEG of this quality."""
-    buffer = BytesIO()
-    image.save(buffer, format="JPEG", quality=quality)
-    with Image.open(BytesIO(buffer.getvalue())) as again:
-        again.load()
-        return again

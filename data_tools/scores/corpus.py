@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from data_tools.errors import UserError
 from data_tools.music.semantic import file_text
-from data_tools.records import Written, is_good, jpeg
-from data_tools.sample import CorruptSample, Stored
+from data_tools.records import WriteReport, is_good, jpeg
+from data_tools.sample import CorruptSample, EncodedSample
 from data_tools.scores import PaeScores, RenderedScores
 from data_tools.workers import Pool
 
@@ -31,7 +31,7 @@ def write_corpus(
     camera: bool = False,
     workers: int = 0,
     resume: bool = False,
-) -> Written:
+) -> WriteReport:
     """Writes all scores of `reader` below `path`; the same files for any number of `workers`.
 
     Each score's folder appears whole or not at all, so an interrupted run leaves a corpus that opens; with `resume`
@@ -52,10 +52,10 @@ def write_corpus(
         done += is_good(result, skipped)
     if not done:
         raise UserError(f"{path}: not one of {len(reader)} scores is good; nothing was written")
-    return Written(done, skipped)
+    return WriteReport(done, skipped)
 
 
-def _written(reader, path: Path, camera: bool, workers: int) -> Iterator[Stored | CorruptSample]:
+def _written(reader, path: Path, camera: bool, workers: int) -> Iterator[EncodedSample | CorruptSample]:
     pool = Pool(_Write(reader, path, camera), workers)
     jobs = ((at, min(at + _PER_JOB, len(reader))) for at in range(0, len(reader), _PER_JOB))
     try:
@@ -75,10 +75,10 @@ class _Write:
     path: Path
     camera: bool
 
-    def __call__(self, start: int, stop: int) -> list[Stored | CorruptSample]:
+    def __call__(self, start: int, stop: int) -> list[EncodedSample | CorruptSample]:
         return [self._one(index) for index in range(start, stop)]
 
-    def _one(self, index: int) -> Stored | CorruptSample:
+    def _one(self, index: int) -> EncodedSample | CorruptSample:
         try:
             score = self.reader.score(index)
             folder = self.path / score.key
@@ -88,7 +88,7 @@ class _Write:
             return corrupt
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({error.strerror}); free space or name another") from error
-        return Stored(b"", "", score.key)
+        return EncodedSample(b"", "", score.key)
 
     def _write(self, folder: Path, score, image: Image.Image, index: int) -> None:
         new = folder.with_name(f".{score.key}.part")

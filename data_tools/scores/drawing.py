@@ -24,6 +24,7 @@ UNITS = 180
 _PHASES = {False: 10, True: 5}  # places between two pixels that glyphs are drawn at: crisp ones, smooth ones
 _KEPT = 16384  # so many drawn glyphs are kept: a training draws 9,000 in three sizes; some 1 to 5 KB each
 _COARSE = 0.02  # pixels in a unit when a glyph's bounds are looked for
+_SLASH = 400  # the longest slanted line, across and down: the slash of a grace note
 _REACH = (-1500, -3000, 3500, 3000)  # no glyph lies outside, in its own units: left, top, right, bottom
 
 _GLYPH = re.compile(r'<g id="(E[0-9A-F]+-\w+)">\s*<path transform="scale\(1,-1\)" d="([^"]+)"')
@@ -47,7 +48,7 @@ class Glyph:
 
 @dataclass(frozen=True)
 class Curve:
-    """A tie: SVG path data whose first point is the origin, filled and drawn `width` wide; it lies within `bounds`."""
+    """A tie or slash: SVG path data from the origin on, filled and drawn `width` wide; it lies within `bounds`."""
 
     outline: str
     x: float
@@ -128,8 +129,12 @@ class _Reader:
                 runs.append([x, end])
         elif x == end:
             self.shapes.append(_box(x - width / 2, x + width / 2, min(y, low), max(y, low)))
-        else:
+        elif max(abs(end - x), abs(low - y)) > _SLASH:
             raise MusicError("verovio drew a slanted line that the picture of a staff has not")
+        else:
+            edges = sorted((0, end - x)), sorted((0, low - y))
+            bounds = (edges[0][0] - width, edges[1][0] - width, edges[0][1] + width, edges[1][1] + width)
+            self.shapes.append(Curve(f"M0 0L{end - x} {low - y}", x, y, width, bounds))
 
     def level_lines(self) -> Iterator[Beam]:
         """Staff lines and ledger lines, whole."""

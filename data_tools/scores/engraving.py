@@ -56,7 +56,9 @@ class Style:
     margin: tuple[int, int] = (0, 0)  # left and right, in pixels
 
 
-PRIMUS = Style({"font": "Leipzig", "staffLineWidth": 0.3, "barLineWidth": 0.35, "stemWidth": 0.25})
+PRIMUS = Style(
+    {"font": "Leipzig", "staffLineWidth": 0.3, "barLineWidth": 0.35, "stemWidth": 0.25, "multiRestStyle": "block"}
+)
 
 
 def varied_style(rng: Random, staff_space: float) -> Style:
@@ -71,6 +73,7 @@ def varied_style(rng: Random, staff_space: float) -> Style:
         "spacingNonLinear": round(rng.uniform(0.5, 0.68), 2),
         "graceFactor": round(rng.uniform(12, 16)) / 20,
         "measureMinWidth": rng.randint(8, 18),
+        "multiRestStyle": rng.choices(("auto", "block", "symbols"), (6, 3, 1))[0],
     }
     margin = (round(rng.uniform(0, 1.5) * staff_space), round(rng.uniform(0, 1.5) * staff_space))
     return Style(options, staff_space, rng.choice((0, 20, 40, 57, 80)), True, margin)
@@ -104,6 +107,7 @@ _DEFAULTS = {
     "spacingNonLinear": 0.6,
     "graceFactor": 0.75,
     "measureMinWidth": 15,
+    "multiRestStyle": "auto",
 }
 
 

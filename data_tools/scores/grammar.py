@@ -16,6 +16,7 @@ from random import Random
 
 from data_tools.music import agnostic, semantic, vocabulary
 from data_tools.music.notation import (
+    ACCIDENTALS,
     SHARPS,
     VALUES,
     Barline,
@@ -26,6 +27,7 @@ from data_tools.music.notation import (
     MultiRest,
     Note,
     Rest,
+    as_sounding,
     duration,
     key_alter,
     pitch_at,
@@ -140,7 +142,10 @@ _RHYTHMS: dict[str, dict[str, tuple[float, float, float]]] = {
         "16 32 32 8": (0.02, 0.15, 0.4),
         "r4. 8": (0.6, 0.8, 0.3),
         "r1": (1.5, 0.4, 0.2),
-        "8. 64 64 64 64": (0.01, 0.03, 0.12),
+        "8. 64 64 64 64": (0.01, 0.05, 0.2),
+        "16. 64 64 8": (0.02, 0.1, 0.3),
+        "8.. 64 64": (0.02, 0.1, 0.3),
+        "16. 64 64 16. 64 64": (0.01, 0.05, 0.2),
         "r8. 16": (0.1, 0.5, 0.4),
         "8 r4 8": (0.05, 0.2, 0.1),
     },
@@ -165,6 +170,7 @@ _RHYTHMS: dict[str, dict[str, tuple[float, float, float]]] = {
         "8 8 r8": (0.5, 1, 0.5),
         "2.": (10, 2, 1),
         "8. 32 32 8": (0.2, 0.4, 0.6),
+        "16. 64 64 8 8": (0.02, 0.1, 0.3),
     },
 }
 _MEI_VALUES = dict(zip(("1", "2", "4", "8", "16", "32", "64", "128"), list(VALUES)[2:]))
@@ -186,7 +192,14 @@ _GRACES: Weighted = {
     ("sixteenth",) * 2: 6,
     ("thirty_second",) * 2: 3,
     ("half",): 0.5,
+    ("thirty_second",): 4,
+    ("sixteenth",) * 3: 2,
 }
+_COMPLETE_ENDS: Weighted = {"single": 70, "": 17, "dbl": 7, "end": 3, "rptend": 3}
+_CUT_ENDS: Weighted = {"": 84, "single": 9, "dbl": 4, "end": 2, "rptend": 1}
+_INNER_BARS: Weighted = {"dbl": 45, "rptend": 20, "rptstart": 20, "rptboth": 12, "end": 3}
+"""Which bar line is drawn at the end of an incipit whose last measure is complete, or is not, and now and then between
+measures ("" none). Of 30 genuine incipits 18 are complete: 15 end in a bar line, one in a double one, two in none."""
 
 
 def pick(rng: Random, weights: Weighted, even: float = 0.0):
@@ -246,6 +259,10 @@ class _Composer:
         self.time = pick(rng, TIMES, even)
         self.pace = rng.choices((0, 1, 2), (30, 45, 25))[0]
         self.free = rng.random() < 0.02  # no time signature at all
+        self.unmeasured = rng.random() < 0.08  # a time signature, but no bar lines: 4 of 30 genuine incipits
+        if self.unmeasured:
+            meter = rng.choices((self.time.meter, Meter(2, 2, "C/"), Meter(4, 4, "C")), (30, 50, 20))[0]
+            self.time = Time(meter, _H, "simple", rng.choices((0, -1, -2), (20, 55, 25))[0])
         vocal = self.clef.shape == "C"
         self.centre = rng.gauss(4.4, 1.3 + 2 * even)
         self.even = even
@@ -258,6 +275,8 @@ class _Composer:
         self.long_rests = 0.3 + 0.5 * even
         self.graces = 0.09 if rng.random() < 0.16 + 0.3 * even else 0.0
         self.ties = 0.10 if rng.random() < 0.3 + 0.5 * even else 0.0
+        self.slashed = rng.random() < 0.5
+        self.redrawn = rng.random() < 0.6  # accidentals are drawn as in PrIMuS, where none holds
         self.minor = rng.random() < 0.33
         self.altered: dict[str, int] = {}  # steps of this measure that are not as in the signature
         self.figure: list[int] = []
@@ -282,11 +301,26 @@ class _Composer:
         if progress < 0.9 and rng.random() < 0.02 * self.silent:
             return [*self._silence(), Barline()]
         changes = self._change() if progress > 0.3 and rng.random() < 0.015 else []
-        return [*changes, *self._melody(self._rhythm()), Barline()]
+        bar = self._rhythm()
+        if rng.random() < 0.005 + 0.03 * self.even and (middle := self._middle(bar)):
+            return [*changes, *self._melody(bar[:middle]), self._new_clef(), *self._melody(bar[middle:]), Barline()]
+        return [*changes, *self._melody(bar), Barline()]
+
+    def _middle(self, bar: Sequence[Rest]) -> int:
+        """A place within the bar where a beat begins, if there is one: how many of its parts lie before it."""
+        ends = list(accumulate(duration(part) for part in bar[:-1]))
+        return self.rng.choice([place for place, end in enumerate(ends, 1) if end % self.time.beat == 0] or [0])
+
+    def _new_clef(self) -> Clef:
+        """Changes the clef; the melody goes on at its pitch where the new one allows."""
+        old = self.clef
+        self.clef = pick(self.rng, {clef: share for clef, share in CLEFS.items() if clef != old})
+        step, octave = pitch_at(old, self.place)
+        self.place = max(-1, min(9, position(self.clef, step, octave)))
+        return self.clef
 
     def _silence(self) -> list[Event]:
-        full = Fraction(self.time.meter.count, self.time.meter.unit)
-        if full == 1 and self.rng.random() < 0.3:
+        if self.unmeasured or self.rng.random() < 0.3:  # alone in its measure, it lasts that measure in any meter
             return [Rest("whole", fermata=self.rng.random() < 0.02)]
         if self.rng.random() < 1 - self.long_rests:
             return [MultiRest(self.rng.choice((1, 1, 1, 2, 2, 3, 4)))]
@@ -296,14 +330,8 @@ class _Composer:
 
     def _change(self) -> list[Event]:
         if self.rng.random() < 0.6:
-            old, self.clef = (
-                self.clef,
-                pick(self.rng, {clef: share for clef, share in CLEFS.items() if clef != self.clef}),
-            )
-            step, octave = pitch_at(old, self.place)
-            self.place = max(-1, min(9, position(self.clef, step, octave)))
-            return [self.clef]
-        if self.free:
+            return [self._new_clef()]
+        if self.free or self.unmeasured:
             return []
         others = {time: share for time, share in TIMES.items() if time.meter != self.time.meter}
         self.time, self.bars = pick(self.rng, others), []
@@ -312,7 +340,8 @@ class _Composer:
     def _rhythm(self) -> tuple[Rest, ...]:
         if self.bars and self.rng.random() < 0.38:
             return self.rng.choice(self.bars)
-        bar = self._fill(Fraction(self.time.meter.count, self.time.meter.unit))
+        meter = self.time.meter
+        bar = self._fill(Fraction(4) if self.unmeasured else Fraction(meter.count, meter.unit))
         self.bars.append(bar)
         return bar
 
@@ -393,7 +422,7 @@ class _Composer:
         start = self.place + self.rng.choice((1, 1, 1, -1, 2))
         pitches = [pitch_at(self.clef, start - order) for order in range(len(values))]
         return [
-            Note(step, key_alter(self.fifths, step), octave, value, grace=True)
+            Note(step, key_alter(self.fifths, step), octave, value, grace=True, slashed=self.slashed)
             for (step, octave), value in zip(pitches, values)
         ]
 
@@ -418,18 +447,42 @@ class _Composer:
         return events
 
     def _finish(self, events: list[Event]) -> list[Event]:
-        """Cuts the last measure where the incipit ends, or leaves its bar line; then ties, fermatas, accidentals."""
+        """Cuts the last measure where the incipit ends, or not; then bar lines, ties, fermatas, accidentals."""
         rng = self.rng
-        if rng.random() < 0.42:
-            events = self._cut(events)
+        cut = self._cut(events) if rng.random() < 0.42 else events
+        events = self._bar_lines(cut, _COMPLETE_ENDS if cut is events else _CUT_ENDS)
         self._tie(events)
         sounding = [
             i for i, event in enumerate(events) if isinstance(event, Note | Rest) and not getattr(event, "grace", 0)
         ]
-        if sounding and rng.random() < 0.035:
+        if sounding and rng.random() < 0.035 + 0.15 * self.even:
             at = rng.choice((sounding[-1], rng.choice(sounding)))
             events[at] = replace(events[at], fermata=True)
-        return with_accidentals(_courtesy(rng, events))
+        draw = self._accidentals_of_primus if self.redrawn or self.unmeasured else with_accidentals
+        return draw(_courtesy(rng, events, 0.05 + 0.4 * self.even))
+
+    def _bar_lines(self, events: list[Event], ends: Weighted) -> list[Event]:
+        """The kinds of bar lines, and which one closes the incipit, if any."""
+        special = 0.3 if self.rng.random() < 0.1 else 0.0  # in one incipit of ten
+        body = list(events[:-1] if isinstance(events[-1], Barline) else events)
+        for place, event in enumerate(body):
+            if isinstance(event, Barline) and self.rng.random() < special:
+                body[place] = Barline(pick(self.rng, _INNER_BARS))
+        last = pick(self.rng, ends, self.even / 2)
+        if self.unmeasured:
+            body = [event for event in body if not isinstance(event, Barline)]
+            last = last if self.rng.random() < 0.2 else ""
+        return [*body, *([Barline(last)] if last else [])]
+
+    def _accidentals_of_primus(self, events: list[Event]) -> list[Event]:
+        """Each note that is not as in the key has its own accidental, and nothing is drawn where one ends."""
+        fifths, result = 0, []
+        for event in events:
+            fifths = event.fifths if isinstance(event, Key) else fifths
+            if isinstance(event, Note) and event.alter != key_alter(fifths, event.step):
+                event = replace(event, accidental=ACCIDENTALS[event.alter])
+            result.append(event)
+        return as_sounding(result)
 
     def _cut(self, events: list[Event]) -> list[Event]:
         bars = [i for i, event in enumerate(events[:-1]) if isinstance(event, Barline)]
@@ -461,10 +514,10 @@ def _join(events: list[Event], members: list[int]) -> None:
         events[i] = replace(events[i], beam=beam)
 
 
-def _courtesy(rng: Random, events: list[Event]) -> list[Event]:
-    """Now and then an accidental that the signature already says, as old sources have them."""
+def _courtesy(rng: Random, events: list[Event], share: float) -> list[Event]:
+    """In a share of incipits, an accidental or two that the signature already says, as old sources have them."""
     names = {-1: "flat", 0: "natural", 1: "sharp"}
-    if rng.random() >= 0.05:
+    if rng.random() >= share:
         return events
     plain = [
         i for i, event in enumerate(events) if isinstance(event, Note) and not event.accidental and abs(event.alter) < 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -13,7 +14,8 @@ def paper_share(grey: Image.Image) -> np.ndarray:
     """(H, W) float32: brightness as a share of that of the paper around."""
     small = grey.resize((max(1, grey.width // 4), max(1, grey.height // 4)), Image.Resampling.BOX)
     radius = max(2, min(small.size) // 6, 10)
-    paper = small.filter(ImageFilter.MaxFilter(5)).filter(ImageFilter.BoxBlur(radius)).resize(grey.size)
+    brightest = cv2.dilate(np.asarray(small), np.ones((5, 5), np.uint8))
+    paper = Image.fromarray(brightest).filter(ImageFilter.BoxBlur(radius)).resize(grey.size)
     return np.asarray(grey, np.float32) / np.maximum(np.asarray(paper, np.float32), 1.0)
 
 

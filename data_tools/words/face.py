@@ -1,4 +1,4 @@
-"""Letters given a face and put on a ground: border, shadow, outline, relief, dots, glow, textures, panels behind them.
+"""Letters given a face and put on a background: border, shadow, outline, relief, dots, glow, textures, panels.
 
 After MJSynth's base colouring, bordering, shadowing and blending (Jaderberg et al. 2014), in grey levels 0-255 at once:
 pictures are read grey, so the contrast between fore- and background is what has to vary, either way round.
@@ -18,37 +18,37 @@ from data_tools.words.textures import Textures
 
 
 def paint(mask: np.ndarray, random: Random, recipe: Recipe, textures: Textures | None) -> np.ndarray:
-    """Letters `mask` (h, w) uint8 on a ground, a plain one without `textures`: (h, w) float32, about 0-255."""
+    """Letters `mask` (h, w) uint8 on a background, a plain one without `textures`: (h, w) float32, about 0-255."""
     height, width = mask.shape
     fore, back = levels(random, recipe)
     contrast = abs(fore - back)
-    picture = ground(width, height, back, contrast, random, recipe, textures)
+    picture = background(width, height, back, contrast, random, recipe, textures)
     if random.random() < recipe.split * recipe.strength:
         split(picture, random, contrast)
     if random.random() < recipe.clutter * recipe.strength:
         clutter(picture, random, contrast)
-    picture = _lettered(picture, mask, fore, back, random, recipe, textures)
+    picture = _draw_letters(picture, mask, fore, back, random, recipe, textures)
     if textures and random.random() < recipe.occlusion * recipe.strength:
         occlude(picture, random, contrast)
     return picture
 
 
-def _lettered(picture, mask, fore, back, random, recipe, textures) -> np.ndarray:
+def _draw_letters(picture, mask, fore, back, random, recipe, textures) -> np.ndarray:
     """`picture` with the letters on it: what is done to their shape, what lies under them, their face."""
     contrast = abs(fore - back)
     if random.random() < recipe.weight * recipe.strength:
-        mask = reweighted(mask, random)
+        mask = reweight(mask, random)
     if random.random() < recipe.dots * recipe.strength:
-        mask = dotted(mask, random)
+        mask = draw_dots(mask, random)
     if textures and random.random() < recipe.worn * recipe.strength:
         mask = worn(mask, random, textures)
     if random.random() < recipe.engraved * recipe.strength:
-        return engraved(picture, mask, contrast, random)
+        return engrave(picture, mask, contrast, random)
     for style, chance in (("shadow", recipe.shadow), ("extrusion", recipe.extrusion), ("border", recipe.border)):
         if random.random() < chance * recipe.strength:
             _UNDER[style](picture, mask, fore, back, random)
     if random.random() < recipe.outline * recipe.strength:
-        return outlined(picture, mask, fore, random)
+        return outline(picture, mask, fore, random)
     return _fill(picture, mask, fore, contrast, random, recipe, textures)
 
 
@@ -73,7 +73,7 @@ def _fill(picture, mask, fore, contrast, random, recipe, textures) -> np.ndarray
 
 
 def levels(random: Random, recipe: Recipe) -> tuple[float, float]:
-    """Grey levels of letters and ground: any contrast, either way round, low ones now and then."""
+    """Grey levels of letters and background: any contrast, either way round, low ones now and then."""
     if random.random() < recipe.low_contrast * recipe.strength:
         contrast = random.uniform(20, 60)
     else:
@@ -86,7 +86,7 @@ def levels(random: Random, recipe: Recipe) -> tuple[float, float]:
     return (dark, light) if random.random() < 0.5 else (light, dark)
 
 
-def ground(width, height, back, contrast, random: Random, recipe: Recipe, textures: Textures | None) -> np.ndarray:
+def background(width, height, back, contrast, random: Random, recipe: Recipe, textures: Textures | None) -> np.ndarray:
     """What letters stand on: plain, a slope, or a texture that leaves them readable; (height, width) float32."""
     picture = np.full((height, width), back, np.float32)
     if recipe.strength == 0 or random.random() < recipe.plain or textures is None:
@@ -166,10 +166,10 @@ def _wire(picture: np.ndarray, level: float, random: Random) -> None:
 _SHARES = np.arange(256) / 255
 
 
-def reweighted(mask: np.ndarray, random: Random) -> np.ndarray:
+def reweight(mask: np.ndarray, random: Random) -> np.ndarray:
     """Strokes fuller or thinner: half-covered pixels count for more or less, or a pixel is added all round."""
     if random.random() < 0.3:
-        return thickened(mask, 1)
+        return thicken(mask, 1)
     table = np.clip(_SHARES ** math.exp(random.uniform(-1.1, 0.9)) * 255, 0, 255).astype(np.uint8)
     return table[mask]
 
@@ -181,14 +181,14 @@ def worn(mask: np.ndarray, random: Random, textures: Textures) -> np.ndarray:
     return (mask * (1 - np.clip(lost * random.uniform(1, 4), 0, random.uniform(0.4, 1)))).astype(np.uint8)
 
 
-def engraved(picture: np.ndarray, mask: np.ndarray, contrast: float, random: Random) -> np.ndarray:
-    """Letters of nearly the ground's level, cut into it or raised: one side lit and the other in the shade."""
+def engrave(picture: np.ndarray, mask: np.ndarray, contrast: float, random: Random) -> np.ndarray:
+    """Letters of nearly the background's level, cut into it or raised: one side lit and the other in the shade."""
     picture += mask.astype(np.float32) * (contrast * random.uniform(-0.15, 0.15) / 255)
     picture += relief(mask, random) * (max(contrast, 70) * random.uniform(0.8, 1.8))
     return picture
 
 
-def dotted(mask: np.ndarray, random: Random) -> np.ndarray:
+def draw_dots(mask: np.ndarray, random: Random) -> np.ndarray:
     """Letters of dots: lamps, dot-matrix printers, perforation."""
     pitch = random.choice((3, 3, 4, 5))
     radius = pitch * random.uniform(0.32, 0.5)
@@ -204,7 +204,7 @@ def dotted(mask: np.ndarray, random: Random) -> np.ndarray:
     return out
 
 
-def shifted(mask: np.ndarray, across: int, down: int) -> np.ndarray:
+def shift(mask: np.ndarray, across: int, down: int) -> np.ndarray:
     """`mask` moved right and down, nothing coming in from the edges."""
     height, width = mask.shape
     out = np.zeros_like(mask)
@@ -215,7 +215,7 @@ def shifted(mask: np.ndarray, across: int, down: int) -> np.ndarray:
     return out
 
 
-def thickened(mask: np.ndarray, by: int) -> np.ndarray:
+def thicken(mask: np.ndarray, by: int) -> np.ndarray:
     """`mask` grown by `by` pixels, corners cut."""
     for step in range(by):
         grown = mask.copy()
@@ -235,12 +235,12 @@ def _blend(picture: np.ndarray, mask: np.ndarray, level: float, opacity: float =
 def _border(picture, mask, fore, back, random: Random) -> None:
     apart = random.uniform(40, 200) * (1 if random.random() < 0.5 else -1)
     level = fore + apart if 0 <= fore + apart <= 255 else fore - apart
-    _blend(picture, thickened(mask, random.choice((1, 1, 2, 2, 3))), float(np.clip(level, 0, 255)))
+    _blend(picture, thicken(mask, random.choice((1, 1, 2, 2, 3))), float(np.clip(level, 0, 255)))
 
 
 def _shadow(picture, mask, fore, back, random: Random) -> None:
     across, down = round(random.gauss(0, 2.2)), round(random.gauss(1, 2))
-    shade = shifted(mask, across, down)
+    shade = shift(mask, across, down)
     if random.random() < 0.6:
         blurred = ImageFilter.GaussianBlur(random.uniform(0.6, 3))
         shade = np.asarray(Image.fromarray(shade).filter(blurred))
@@ -254,7 +254,7 @@ def _extrusion(picture, mask, fore, back, random: Random) -> None:
     depth, angle = random.choice((random.uniform(2, 6), random.uniform(2, 9))), random.uniform(0, 2 * math.pi)
     solid = mask
     for step in range(1, round(depth) + 1):
-        solid = np.maximum(solid, shifted(mask, round(step * math.cos(angle)), round(step * math.sin(angle))))
+        solid = np.maximum(solid, shift(mask, round(step * math.cos(angle)), round(step * math.sin(angle))))
     level = fore + (back - fore) * random.uniform(0.35, 1.3)
     if random.random() < 0.25:  # boxes of letters on a front: their sides in the shade whatever the wall's level
         level = random.uniform(0, 70)
@@ -266,9 +266,9 @@ def _extrusion(picture, mask, fore, back, random: Random) -> None:
 _UNDER = {"shadow": _shadow, "extrusion": _extrusion, "border": _border}
 
 
-def outlined(picture: np.ndarray, mask: np.ndarray, fore: float, random: Random) -> np.ndarray:
-    """Only the letters' edges, as on book covers and neon: the inside shows the ground."""
-    edge = thickened(mask, 1 + (random.random() < 0.4)).astype(np.int16) - mask
+def outline(picture: np.ndarray, mask: np.ndarray, fore: float, random: Random) -> np.ndarray:
+    """Only the letters' edges, as on book covers and neon: the inside shows the background."""
+    edge = thicken(mask, 1 + (random.random() < 0.4)).astype(np.int16) - mask
     _blend(picture, np.clip(edge, 0, 255), fore)
     return picture
 
@@ -287,5 +287,5 @@ def relief(mask: np.ndarray, random: Random) -> np.ndarray:
     """Light on one side of raised or cut letters and shade on the other: (h, w) float32 in about [-1, 1]."""
     reach, angle = random.choice((1, 1, 2)), random.uniform(0, 2 * math.pi)
     across, down = round(reach * math.cos(angle)), round(reach * math.sin(angle)) or 1
-    sides = shifted(mask, across, down).astype(np.float32) - shifted(mask, -across, -down)
+    sides = shift(mask, across, down).astype(np.float32) - shift(mask, -across, -down)
     return sides * (random.uniform(0.25, 0.8) / 255)

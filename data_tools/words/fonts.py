@@ -7,11 +7,13 @@ first drawn from, so a data set of a thousand fonts starts at once in each worke
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import os
 import re
 from bisect import bisect
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -20,6 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from data_tools.errors import UserError
+from data_tools.readers.walk import is_side
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ SUFFIXES = (".ttf", ".otf", ".ttc", ".woff", ".woff2")
 _SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
 _SYMBOL_NAME = re.compile(
     r"STIXNonUni|STIXSiz|\bcm(sy|ex|mi)\d*|symbol|dingbat|webding|wingding|icon|emoji|barcode|LastResort|redact|braille"
-    r"|music|math(?!ilda)|DejaVuS\w+Display",
+    r"|D050000L|music|math(?!ilda)|DejaVuS\w+Display",
     re.IGNORECASE,
 )
 _STYLE = re.compile(
@@ -176,7 +179,7 @@ def _files_below(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found = (Path(root) / name for root, _, names in os.walk(path) for name in names)
-    return sorted(file for file in found if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in found if file.suffix.lower() in SUFFIXES and not is_side(file.name))
 
 
 def refused_by_name(path: str) -> bool:
@@ -196,6 +199,10 @@ def family_kinds() -> dict[str, str]:
     return dict(line.split() for line in lines if line and not line.startswith("#"))
 
 
+def _kind_of(family: str) -> str:
+    return family_kinds().get(family, "plain")
+
+
 class FontIndex:
     """The families at hand, drawn by their kind's weight whatever the number of their styles."""
 
@@ -204,13 +211,23 @@ class FontIndex:
         for file in files:
             if not refused_by_name(file):
                 families.setdefault(family_of(file), []).append(file)
-        kinds = family_kinds()
-        self.families = [families[name] for name in sorted(families)]
-        self._shares = list(accumulate(WEIGHTS[kinds.get(name, "plain")] for name in sorted(families)))
+        self.names = sorted(families)
+        self.families = [families[name] for name in self.names]
+        self._shares = list(accumulate(WEIGHTS[_kind_of(name)] for name in self.names))
         self._opened: dict[str, Font | None] = {}
         self.why: dict[str, str] = {}
         if not self.families:
             raise UserError("no usable font found; name a folder with --fonts")
+
+    def weigh(self, weight: Callable[[str, str], float]) -> FontIndex:
+        """The same fonts, opened once for both, drawn by `weight(family, kind)`; those of 0 never, unless all are."""
+        weights = [weight(name, _kind_of(name)) for name in self.names]
+        kept = [n for n, each in enumerate(weights) if each > 0]
+        other = copy.copy(self)
+        if kept:
+            other.names, other.families = [self.names[n] for n in kept], [self.families[n] for n in kept]
+            other._shares = list(accumulate(weights[n] for n in kept))
+        return other
 
     def open(self, path: str) -> Font | None:
         """The font, or None (and one line in the log) where it cannot be opened or is no font of text."""

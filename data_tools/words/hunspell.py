@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_tools.errors import UserError
+from data_tools.text import encoding_of, trim
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Affixes:
 
     def split(self, flags: str) -> list[str]:
         """The flags that stand after a stem's slash."""
-        if self.aliases and flags.isdigit() and 0 < int(flags) <= len(self.aliases):
+        if self.aliases and flags.isdecimal() and 0 < int(flags) <= len(self.aliases):
             flags = self.aliases[int(flags) - 1]
         if self.flags == "long":
             return [flags[i : i + 2] for i in range(0, len(flags), 2)]
@@ -48,13 +49,13 @@ class Affixes:
 
 
 def read_dictionary(path: str) -> list[str]:
-    """All words of a .dic, with the affixes of the .aff beside it; without one, the stems alone.
+    """All words of a .dic, with the affixes of the .aff in the same folder; without one, the stems alone.
 
     Raises UserError where the file cannot be read. A malformed line of the .aff is passed over.
     """
     file = Path(path).expanduser()
-    rules = file.with_suffix(".aff")
-    affixes = read_affixes(rules) if rules.is_file() else Affixes()
+    rules = next((each for each in map(file.with_suffix, (".aff", ".AFF")) if each.is_file()), None)
+    affixes = read_affixes(rules) if rules else Affixes()
     lines = _lines(file, affixes.encoding)
     start = 1 if lines and lines[0].strip().isdigit() else 0
     words: dict[str, None] = {}
@@ -71,13 +72,13 @@ def expand(stem: str, flags: list[str], affixes: Affixes) -> list[str]:
         return []
     words = [stem]
     for flag in flags:
-        words += [word for rule in affixes.suffixes.get(flag, ()) if (word := _suffixed(stem, rule))]
+        words += [word for rule in affixes.suffixes.get(flag, ()) if (word := _add_suffix(stem, rule))]
     crossed = [stem] + [
         word
         for flag in flags
         if flag in affixes.crossed
         for rule in affixes.suffixes.get(flag, ())
-        if (word := _suffixed(stem, rule))
+        if (word := _add_suffix(stem, rule))
     ]
     for flag in flags:
         for rule in affixes.prefixes.get(flag, ()):
@@ -87,7 +88,7 @@ def expand(stem: str, flags: list[str], affixes: Affixes) -> list[str]:
     return words
 
 
-def _suffixed(stem: str, rule: Rule) -> str | None:
+def _add_suffix(stem: str, rule: Rule) -> str | None:
     if stem.endswith(rule.strip) and rule.condition.search(stem):
         return stem[: len(stem) - len(rule.strip)] + rule.add
     return None
@@ -97,7 +98,11 @@ def read_affixes(path: Path) -> Affixes:
     """An .aff file; raises UserError where it cannot be read."""
     lines = [line.split() for line in _lines(path, "latin-1")]
     affixes = Affixes(encoding=next((line[1] for line in lines if line[:1] == ["SET"] and len(line) > 1), "latin-1"))
-    for line in (line.split() for line in _lines(path, affixes.encoding)):
+    lines = _lines(path, affixes.encoding)
+    whole = [line for line in lines if "\0" not in line]
+    if len(whole) < len(lines):
+        logger.warning("%s: %d damaged lines are passed over", path, len(lines) - len(whole))
+    for line in map(str.split, whole):
         match line:
             case ["FLAG", kind, *_]:
                 affixes.flags = kind if kind in ("long", "num") else "char"
@@ -129,6 +134,9 @@ def _add_rule(affixes: Affixes, kind: str, flag: str, strip: str, add: str, cond
 
 def _lines(path: Path, encoding: str) -> list[str]:
     try:
-        return path.read_bytes().decode(encoding, errors="replace").lstrip("\ufeff").splitlines()
-    except (OSError, LookupError) as error:
+        content = path.read_bytes()
+        marked = encoding_of(content)
+        lines = content.decode(marked or encoding, errors="replace").splitlines()
+    except (OSError, LookupError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a Hunspell file ({error}); name another dictionary") from error
+    return [trim(line) for line in lines]

@@ -8,17 +8,20 @@ and the crop is found from what the transform left of the word itself.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
 from PIL import Image
 
+from data_tools.effects import grid_mesh
 from data_tools.words.fonts import CAPITAL_HEIGHT, Font
 from data_tools.words.recipe import Recipe
 
 Matrix = tuple[tuple[float, float, float], ...]
 """A homography, three rows of three."""
+FLAT = 1.5
+"""Radians: an arc up to here is bent in upright strips, and is as far as signs are bent by `curve`."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,15 @@ def set_line(font: Font, text: str, random: Random, recipe: Recipe) -> Line:
     plain = tracking == 0 and not larger and jitter == 0
     if not simple or (plain and random.random() < recipe.shaped):
         return Line(*font.run(text))
-    return _set_letters(font, text, random, tracking, jitter, larger)
+    return set_letters(font, text, random, tracking, jitter, larger)
 
 
-def _set_letters(font: Font, text: str, random: Random, tracking: float, jitter: float, larger: bool) -> Line:
+def set_letters(
+    font: Font, text: str, random: Random, tracking: float, jitter: float = 0.0, larger: bool = False
+) -> Line:
+    """Letter after letter, `tracking` pixels added to each advance, off the line by `jitter` pixels; with `larger` the
+    first capital before small ones.
+    """
     pen, placed, small = 0.0, [], random.uniform(0.62, 0.85)
     full, raised = _full_size(len(text), small, random) if larger else (range(0), 0.0)
     for position, character in enumerate(text):
@@ -57,7 +65,7 @@ def _set_letters(font: Font, text: str, random: Random, tracking: float, jitter:
         if mask.size:
             placed.append((mask, round(pen + left), round(top + shift)))
         pen += max(advance + tracking, 0.35 * advance)
-    return _paste(placed)
+    return paste(placed)
 
 
 def _full_size(count: int, small: float, random: Random) -> tuple[tuple[int, ...], float]:
@@ -75,7 +83,8 @@ def _shrunk(mask: np.ndarray, left: float, top: float, advance: float, by: float
     return np.asarray(small), left * by, top * by, advance * by
 
 
-def _paste(placed: list[tuple[np.ndarray, int, int]]) -> Line:
+def paste(placed: list[tuple[np.ndarray, int, int]]) -> Line:
+    """Masks at (left, top), the base line at 0, as one line."""
     left = min(x for _, x, _ in placed)
     top = min(y for _, _, y in placed)
     right = max(x + mask.shape[1] for mask, x, _ in placed)
@@ -94,7 +103,7 @@ def join(lines: list[tuple[Line, int, int]]) -> tuple[np.ndarray, np.ndarray | N
     """
     if len(lines) == 1:
         return lines[0][0].mask, None
-    everything = _paste([(line.mask, x, y - line.baseline) for line, x, y in lines])
+    everything = paste([(line.mask, x, y - line.baseline) for line, x, y in lines])
     alone = np.zeros_like(everything.mask)
     word, x, y = lines[0]
     left = min(x for _, x, _ in lines)
@@ -119,8 +128,8 @@ class Pose:
     phase: float
 
     @classmethod
-    def draw(cls, random: Random, recipe: Recipe) -> Pose:
-        """A pose as the recipe's chances have it."""
+    def draw(cls, random: Random, recipe: Recipe, badge: bool = False) -> Pose:
+        """A pose as the recipe's chances have it; on a `badge` the word follows its rim."""
         strength = recipe.strength
         stretch = math.exp(random.gauss(0, recipe.width / 3 * strength)) if random.random() < 0.8 else 1.0
         shear = random.gauss(0, 0.25) if random.random() < recipe.slant * strength else 0.0
@@ -128,18 +137,39 @@ class Pose:
         angle = math.radians(random.gauss(0, recipe.rotation)) * scale * strength
         corners = (0.0,) * 8
         if random.random() < recipe.perspective * strength:
-            corners = _receding(random) if random.random() < 0.25 else _displaced(random)
+            corners = _draw_recession(random) if random.random() < 0.25 else _draw_displacement(random)
         arc = wave = 0.0
         if random.random() < recipe.curve * strength:
             if random.random() < 0.65:
                 arc = random.uniform(0.25, 1.5) * random.choice((1, 1, -1))
             else:
                 wave = random.uniform(0.05, 0.22)
-        return cls(stretch, shear, angle, corners, arc, wave, random.uniform(0, 2 * math.pi))
+        drawn = cls(stretch, shear, angle, corners, arc, wave, random.uniform(0, 2 * math.pi))
+        return drawn._irregular(random, recipe, badge)
+
+    def _irregular(self, random: Random, recipe: Recipe, badge: bool) -> Pose:
+        """Bent or turned away further than signs usually are; nothing is drawn where a recipe has none of it."""
+        pose, strength = self, recipe.strength
+        if badge or (recipe.half_circle and random.random() < recipe.half_circle * strength):
+            arc = random.uniform(FLAT, math.pi) * random.choice((1, 1, -1))
+            pose = replace(pose, arc=arc, wave=0.0)
+        elif recipe.waves and random.random() < recipe.waves * strength:
+            pose = replace(pose, arc=0.0, wave=random.uniform(0.25, 0.5))
+        if recipe.receding and random.random() < recipe.receding * strength:
+            pose = replace(pose, corners=_draw_recession(random, (0.25, 0.45), (0.15, 0.35)))
+        return pose
+
+    def _for(self, width: float, height: float) -> Pose:
+        """The pose for a line of this size: a short word is bent less, its circle would be smaller than its letters."""
+        most = max(FLAT, 1.3 * width / height)
+        return self if abs(self.arc) <= most else replace(self, arc=math.copysign(most, self.arc))
 
     def warp(self, masks: list[np.ndarray]) -> list[Image.Image]:
         """The masks (h, w) uint8 as seen: grey pictures, all of one size."""
         height, width = masks[0].shape
+        return self._for(width, height)._warp(masks, width, height)
+
+    def _warp(self, masks: list[np.ndarray], width: int, height: int) -> list[Image.Image]:
         forward = self._plane(width, height)
         (x, right), (y, bottom) = self._seen(forward, width, height)
         low, size = (x - 2, y - 2), (max(4, math.ceil(right - x + 4)), max(4, math.ceil(bottom - y + 4)))
@@ -206,24 +236,29 @@ class Pose:
         return self.wave * height * np.sin(x * (2 * math.pi / max(width, 2 * height)) + self.phase)
 
     def _mesh(self, back: Matrix, low: tuple[float, float], size: tuple[int, int], width: float, height: float):
-        """Pillow's mesh: upright strips of the picture with the four corners each has on the flat line."""
-        strips = min(11, size[0])
+        """Pillow's mesh: upright strips of the picture with the four corners each has on the flat line; squares where a
+        strip would cross too much of a circle.
+        """
+        circular = abs(self.arc) > FLAT
+        strips, rows = min(31 if circular else 11, size[0]), min(15, size[1]) if circular else 1
         edges = (np.arange(strips + 1) * (size[0] / strips)).round()
-        ends = [np.stack([edges, np.full(len(edges), y)], axis=1) + low for y in (0.0, float(size[1]))]
-        top, bottom = (self._bend_back(_apply(back, end), width, height) for end in ends)
-        quads = np.concatenate([top[:-1], bottom[:-1], bottom[1:], top[1:]], axis=1).tolist()
-        return [((int(a), 0, int(b), size[1]), quad) for a, b, quad in zip(edges[:-1], edges[1:], quads)]
+        levels = (np.arange(rows + 1) * (size[1] / rows)).round()
+        ends = [np.stack([edges, np.full(len(edges), y)], axis=1) + low for y in levels]
+        flat = [self._bend_back(_apply(back, end), width, height) for end in ends]
+        return grid_mesh(edges, levels, np.stack(flat))
 
 
-def _displaced(random: Random) -> tuple[float, ...]:
+def _draw_displacement(random: Random) -> tuple[float, ...]:
     """Each corner moved a little on its own."""
     spread = random.uniform(0.03, 0.22)
     return tuple(random.uniform(-spread, spread) for _ in range(8))
 
 
-def _receding(random: Random) -> tuple[float, ...]:
-    """One end of the word further off, as on a front seen from along the street, so less high."""
-    top, foot = random.uniform(0.05, 0.35), random.uniform(-0.1, 0.2)
+def _draw_recession(random: Random, tops: tuple = (0.05, 0.35), feet: tuple = (-0.1, 0.2)) -> tuple[float, ...]:
+    """One end of the word further off, as on a front seen from along the street, so less high; by shares of the height
+    between the two of `tops` and of `feet`.
+    """
+    top, foot = random.uniform(*tops), random.uniform(*feet)
     ends = (0.0, top, 0.0, -foot)  # of the upper and the lower corner of that end
     return (0.0, 0.0, *ends, 0.0, 0.0) if random.random() < 0.5 else (*ends[:2], 0.0, 0.0, 0.0, 0.0, *ends[2:])
 

@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from data_tools.errors import UserError
+from data_tools.images import open_file, to_channels
+from data_tools.readers.walk import is_side
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ _PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 class Textures:
-    """Where grounds come from: `draw(random, width, height)`."""
+    """Where backgrounds come from: `draw(random, width, height)`."""
 
     def __init__(self, folder: str | None):
         self._photographs = _photographs(folder) if folder else []
@@ -55,6 +57,7 @@ class Textures:
 
 def _photographs(folder: str) -> list[str]:
     files = sorted(str(file) for file in Path(folder).expanduser().rglob("*") if file.suffix.lower() in _PHOTOGRAPHS)
+    files = [file for file in files if not is_side(Path(file).name)]
     if not files:
         raise UserError(f"{folder}: no picture there; name a folder of jpg or png files with --backgrounds")
     return files
@@ -64,10 +67,9 @@ def _photographs(folder: str) -> list[str]:
 def _photograph(path: str) -> Image.Image | None:
     """The picture, grey, its middle cut square and scaled to SIZE; None (one line in the log) if it cannot be read."""
     try:
-        with Image.open(path) as image:
-            grey = image.convert("L")
-    except (OSError, ValueError, Image.DecompressionBombError, SyntaxError) as error:
-        logger.warning("background %s: cannot be read (%s); skipped", path, error)
+        grey = to_channels(open_file(path), 1)
+    except UserError as error:
+        logger.warning("background %s; skipped", error)
         return None
     side = min(grey.size)
     left, top = (grey.width - side) // 2, (grey.height - side) // 2

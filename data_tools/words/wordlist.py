@@ -1,6 +1,6 @@
 """What is written: dictionaries, the vocabulary of signs that ships, numbers and mixed strings.
 
-The list that ships is `data/english.txt.gz` (from SCOWL, its licence beside it; seven tiers from common to
+The list that ships is `data/english.txt.gz` (from SCOWL, its licence in the same folder; seven tiers from common to
 rare with an empty line between them) and `data/signs.txt` (compiled for this project).
 """
 
@@ -15,7 +15,8 @@ from pathlib import Path
 from random import Random
 
 from data_tools.errors import UserError
-from data_tools.words.hunspell import read_dictionary
+from data_tools.text import compose
+from data_tools.words.listfile import read_list
 from data_tools.words.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ LONGEST = 25  # characters of one drawn word
 
 @functools.lru_cache(maxsize=4)
 def load_words(path: str | None, characters: str) -> tuple[tuple[str, ...], ...]:
-    """The words of a list (one a line) or a Hunspell .dic, as one tier; None: the list that ships, in its tiers.
+    """The words of a list (`listfile.read_list`) as one tier; None: the list that ships, in its tiers.
 
     Words with characters outside `characters` (where it is not empty) or longer than LONGEST are left out. Raises
     UserError for a file that cannot be read and for a user's that leaves no word.
@@ -34,26 +35,14 @@ def load_words(path: str | None, characters: str) -> tuple[tuple[str, ...], ...]
     if path is None:
         tiers = gzip.decompress((_DATA / "english.txt.gz").read_bytes()).decode().split("\n\n")
         return tuple(_only_usable(tier.split("\n"), characters) for tier in tiers)
-    if path.endswith(".dic"):
-        words = read_dictionary(path)
-    else:
-        words = _read_list(path)
-    usable = _only_usable(words, characters)
+    usable = _only_usable(read_list(path), characters)
     if not usable:
         raise UserError(f"{path}: holds no word that can be written with the recipe's characters; name another list")
     return (usable,)
 
 
 def _only_usable(words: Iterable[str], characters: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for word in map(str.strip, words) if _usable(word, characters)))
-
-
-def _read_list(path: str) -> list[str]:
-    try:
-        content = Path(path).expanduser().read_bytes()
-        return (gzip.decompress(content) if path.endswith(".gz") else content).decode("utf-8-sig").splitlines()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a word list ({error}); give UTF-8 text, one word a line") from error
+    return tuple(dict.fromkeys(word for word in map(compose, map(str.strip, words)) if _usable(word, characters)))
 
 
 def _usable(word: str, characters: str) -> bool:
@@ -100,7 +89,7 @@ class Writer:
             return digits(random)
         pick -= recipe.digits_share
         if pick < recipe.mixed_share:
-            return mixed(random, self._signs)
+            return write_mixed(random, self._signs)
         pick -= recipe.mixed_share
         if pick < recipe.random_share:
             return _case(at_random(random), random, recipe)
@@ -110,7 +99,7 @@ class Writer:
         for _ in range(3):
             if random.random() < recipe.short_words:
                 word = min(word, draw(random), key=len)
-        return _punctuated(_case(word, random, recipe), random, recipe)
+        return _punctuate(_case(word, random, recipe), random, recipe)
 
     def _sign(self, random: Random) -> str:
         return self._signs[int(random.random() * len(self._signs))]
@@ -154,7 +143,7 @@ _AROUND = (
 )
 
 
-def _punctuated(word: str, random: Random, recipe: Recipe) -> str:
+def _punctuate(word: str, random: Random, recipe: Recipe) -> str:
     if random.random() >= recipe.punctuation_share * 2:
         return word
     if random.random() < 0.65:
@@ -234,7 +223,7 @@ _UNITS = (
 )
 
 
-def mixed(random: Random, words: tuple[str, ...]) -> str:
+def write_mixed(random: Random, words: tuple[str, ...]) -> str:
     """Letters with digits: road numbers, hours, ordinals, models, addresses of the web, number plates."""
     kind, number, letter = random.random(), random.randrange, lambda: random.choice(string.ascii_uppercase)
     word = random.choice(words)

@@ -61,3 +61,34 @@ def test_the_sheet_shows_samples_from_the_whole_set_and_bad_ones_in_red(folder):
 def test_bars_are_as_long_as_their_counts():
     assert [line.count("█") for line in histogram([(1, 10), (2, 5), (3, 0)], 20)] == [20, 10, 0]
     assert histogram([]) == []
+
+
+def test_photographs_are_counted_by_their_regions(tmp_path):
+    """What an annotator got wrong is seen before a detector learns it."""
+    for name, lines in {
+        "a": [
+            "0,0,20,0,20,9,0,9,in",
+            "-5,0,20,0,20,9,0,9,out",
+            "0,0,20,9,20,0,0,9,cross",
+            "rubbish",
+            "1,1,9,1,9,9,1,9,###",
+        ],
+        "b": ["0,0,20,0,20,9,0,9,in"],
+    }.items():
+        for folder in ("image", "gt"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        Image.new("RGB", (40, 30)).save(tmp_path / "image" / f"{name}.png")
+        (tmp_path / "gt" / f"{name}.txt").write_text("\n".join(lines))
+    reader = open_reader(tmp_path)
+    found = inspect(reader)
+    assert found == inspect(reader, workers=1)
+    document = found.to_json()
+    assert document["regions"] == {"all": 5, "legible": 4, "outside": 1, "crossing": 1}
+    assert document["flaws"] == {"is no quadrilateral": 1} and document["distinct_labels"] == 3
+    assert [(each["key"], each["why"]) for each in document["flawed"]] == [
+        ("image/a.png: line 4", "is no quadrilateral"),
+        ("image/a.png: region 2", "leaves the picture"),
+        ("image/a.png: region 3", "crosses itself"),
+    ]
+    sheet = np.asarray(contact_sheet(reader, 2, 2, (80, 60)))
+    assert ((sheet[:, :, 1] > 140) & (sheet[:, :, 0] < 60)).any()

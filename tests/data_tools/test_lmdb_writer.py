@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from data_tools.errors import UserError
-from data_tools.lmdb_writer import write_lmdb
+from data_tools.lmdb_writer import is_complete, write_lmdb
 from data_tools.readers import open_reader
 from data_tools.records import jpeg
 from data_tools.sample import CorruptSample, Sample
@@ -100,8 +100,9 @@ def test_an_interrupted_run_opens_and_resumes_to_the_same_records(tmp_path, work
     with pytest.raises(KeyboardInterrupt):
         write_lmdb(Drawn(200, stop_at=150), tmp_path / "x.lmdb", batch=32)
     committed = len(open_reader(tmp_path / "x.lmdb"))
-    assert 0 < committed < 150
+    assert 0 < committed < 150 and not is_complete(tmp_path / "x.lmdb") and not is_complete(tmp_path / "gone")
     written = write_lmdb(Drawn(200), tmp_path / "x.lmdb", resume=True, workers=workers)
+    assert is_complete(tmp_path / "x.lmdb")
     write_lmdb(Drawn(200), tmp_path / "whole.lmdb")
     assert written.count == 180 and written.skipped == {"made so": 20}
     assert records(tmp_path / "x.lmdb") == records(tmp_path / "whole.lmdb")
@@ -117,7 +118,7 @@ def test_a_run_is_not_resumed_with_another_source(tmp_path):
 
 KILLED = """
     import sys
-    from data_tools.lmdb_writer import write_lmdb
+    from data_tools.lmdb_writer import is_complete, write_lmdb
     from tests.data_tools.test_lmdb_writer import Drawn
     write_lmdb(Drawn(10**6), sys.argv[1], workers=1, batch=50)
 """
@@ -157,7 +158,7 @@ def test_an_empty_result_and_an_unwritable_place_are_one_line(tmp_path, folder):
 def test_a_full_disk_keeps_what_was_committed(tmp_path):
     code = """
         import resource, signal, sys
-        from data_tools.lmdb_writer import write_lmdb
+        from data_tools.lmdb_writer import is_complete, write_lmdb
         from tests.data_tools.test_lmdb_writer import Drawn
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_tools.errors import UserError
-from data_tools.loader import REFUSED, Loader
+from data_tools.loader import REFUSED, text_loader
 from data_tools.readers import open_reader
 from data_tools.transforms import ResizeFixed, ResizeProportional
 
@@ -51,7 +51,7 @@ def spoil(root, *numbers) -> None:
 
 def test_a_validation_pass_gives_every_sample_once_in_order(folder):
     reader = open_reader(folder(25))
-    batches = list(Loader(reader, FIXED, 8).batches())
+    batches = list(text_loader(reader, FIXED, 8).batches())
     assert [batch.images.shape for batch in batches] == [(8, 1, 16, 40)] * 3 + [(1, 1, 16, 40)]
     assert keys(batches) == [f"{i}.png" for i in range(25)]
     assert batches[0].texts[0] == reader[0].text
@@ -62,7 +62,7 @@ def test_a_validation_pass_gives_every_sample_once_in_order(folder):
 def test_the_same_seed_gives_the_same_batches_for_any_number_of_workers(folder):
     reader = open_reader(folder(30))
     options = {"seed": 5, "shuffle": True, "augment": shade}
-    inline, one, two = (Loader(reader, FIXED, 4, workers=workers, **options) for workers in (0, 1, 2))
+    inline, one, two = (text_loader(reader, FIXED, 4, workers=workers, **options) for workers in (0, 1, 2))
     for epoch in (0, 3):
         wanted = list(inline.batches(epoch))
         assert same(wanted, list(one.batches(epoch))) and same(wanted, list(two.batches(epoch)))
@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_batches_for_any_number_of_workers(folder):
 
 def test_seeds_and_epochs_differ_in_order_and_augmentation(folder):
     reader = open_reader(folder(30))
-    first, other = (Loader(reader, FIXED, 30, seed=seed, shuffle=True, augment=shade) for seed in (1, 2))
+    first, other = (text_loader(reader, FIXED, 30, seed=seed, shuffle=True, augment=shade) for seed in (1, 2))
     a, b, c = next(first.batches(0)), next(first.batches(1)), next(other.batches(0))
     assert len({tuple(batch.keys) for batch in (a, b, c)}) == 3
     assert sorted(a.keys) == sorted(b.keys)
@@ -83,7 +83,7 @@ def test_seeds_and_epochs_differ_in_order_and_augmentation(folder):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_resumed_epoch_goes_on_with_the_batches_that_were_left(folder, workers):
     reader = open_reader(folder(30))
-    loader = Loader(reader, FIXED, 4, shuffle=True, augment=shade, workers=workers)
+    loader = text_loader(reader, FIXED, 4, shuffle=True, augment=shade, workers=workers)
     whole = list(loader.batches(7))
     assert len(whole) == loader.batches_per_epoch == 8
     assert same(whole[5:], list(loader.batches(7, start=5)))
@@ -94,9 +94,9 @@ def test_a_resumed_epoch_goes_on_with_the_batches_that_were_left(folder, workers
 @pytest.mark.parametrize(("count", "batch_size", "ranks"), [(30, 8, 2), (29, 9, 3), (5, 4, 4)])
 def test_ranks_share_each_global_batch_without_overlap(folder, count, batch_size, ranks):
     reader = open_reader(folder(count))
-    alone = list(Loader(reader, FIXED, batch_size, shuffle=True).batches(1))
+    alone = list(text_loader(reader, FIXED, batch_size, shuffle=True).batches(1))
     shards = [
-        list(Loader(reader, FIXED, batch_size, shuffle=True, rank=rank, ranks=ranks).batches(1))
+        list(text_loader(reader, FIXED, batch_size, shuffle=True, rank=rank, ranks=ranks).batches(1))
         for rank in range(ranks)
     ]
     assert {len(shard) for shard in shards} == {len(alone)}
@@ -109,7 +109,7 @@ def test_ranks_share_each_global_batch_without_overlap(folder, count, batch_size
 def test_narrower_pictures_are_padded_at_the_right_and_keep_their_width(folder):
     reader = open_reader(folder(10))
     policy = ResizeProportional(16, 8, 80, 8)
-    batch = next(Loader(reader, policy, 10).batches())
+    batch = next(text_loader(reader, policy, 10).batches())
     own = [policy(reader[i].image) for i in range(10)]
     assert batch.widths.tolist() == [each.shape[2] for each in own] and len(set(batch.widths)) > 1
     for image, each in zip(batch.images, own):
@@ -120,35 +120,37 @@ def test_bad_samples_are_counted_named_and_not_replaced(folder, caplog):
     root = folder(30)
     spoil(root, 4, 11)
     (root / "image" / "17.png").unlink()
-    loader = Loader(open_reader(root), FIXED, 10)
+    loader = text_loader(open_reader(root), FIXED, 10)
     with caplog.at_level(logging.WARNING):
         batches = list(loader.batches())
     assert [len(batch.texts) for batch in batches] == [9, 8, 10]
     assert keys(batches) == [f"{i}.png" for i in range(30) if i not in (4, 11, 17)]
     assert loader.skipped == {"the image cannot be decoded": 2, "the image file is missing": 1}
     assert all(f"{name}.png" in caplog.text for name in (4, 11, 17))
-    assert same(batches, list(Loader(open_reader(root), FIXED, 10, workers=2).batches()))
+    assert same(batches, list(text_loader(open_reader(root), FIXED, 10, workers=2).batches()))
 
 
 def test_more_bad_samples_than_the_stated_share_end_the_run(folder):
     root = folder(20)
     spoil(root, 1, 2, 3)
     with pytest.raises(UserError, match=r"3 of .* 10%"):
-        list(Loader(open_reader(root), FIXED, 4).batches())
-    assert len(keys(Loader(open_reader(root), FIXED, 4, max_corrupt=0.2).batches())) == 17
+        list(text_loader(open_reader(root), FIXED, 4).batches())
+    assert len(keys(text_loader(open_reader(root), FIXED, 4, max_corrupt=0.2).batches())) == 17
 
 
 def test_a_set_without_one_good_sample_says_so(folder):
     root = folder(3)
     spoil(root, 0, 1, 2)
     with pytest.raises(UserError, match="not one of 3"):
-        list(Loader(open_reader(root), FIXED, 4, max_corrupt=1).batches())
+        list(text_loader(open_reader(root), FIXED, 4, max_corrupt=1).batches())
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_label_policy_maps_drops_and_may_refuse(folder, workers):
     reader = open_reader(folder(20))
-    loader = Loader(reader, FIXED, 20, accept=lambda text: text.lower() if text.isalpha() else None, workers=workers)
+    loader = text_loader(
+        reader, FIXED, 20, accept=lambda text: text.lower() if text.isalpha() else None, workers=workers
+    )
     batch = next(iter(list(loader.batches())))
     assert batch.texts[:3] == ["exit", "hotel", "open"] and loader.skipped == {REFUSED: 4}
     assert len(batch.images) == len(batch.widths) == len(batch.keys) == len(batch.texts) == 16
@@ -158,31 +160,31 @@ def test_a_label_policy_maps_drops_and_may_refuse(folder, workers):
         raise UserError(f"{text}: has characters outside the character set")
 
     with pytest.raises(UserError, match="outside the character set"):
-        list(Loader(reader, FIXED, 20, accept=refuse, workers=workers).batches())
+        list(text_loader(reader, FIXED, 20, accept=refuse, workers=workers).batches())
     loader.close()
 
 
 def test_the_small_batch_at_the_end_can_be_left_out(folder):
-    loader = Loader(open_reader(folder(10)), FIXED, 4, drop_last=True)
+    loader = text_loader(open_reader(folder(10)), FIXED, 4, drop_last=True)
     assert [len(batch.texts) for batch in loader.batches()] == [4, 4] and loader.batches_per_epoch == 2
     with pytest.raises(UserError, match="less than one batch"):
-        Loader(open_reader(folder(3, "small")), FIXED, 4, drop_last=True)
+        text_loader(open_reader(folder(3, "small")), FIXED, 4, drop_last=True)
 
 
 def test_batches_that_cannot_be_shared_and_empty_readers_are_refused(folder):
     reader = open_reader(folder(4))
     for options in ({"rank": 2, "ranks": 2}, {"ranks": 5}, {"rank": -1}):
         with pytest.raises(UserError, match="rank"):
-            Loader(reader, FIXED, 4, **options)
+            text_loader(reader, FIXED, 4, **options)
     with pytest.raises(UserError, match="empty"):
-        Loader([], FIXED, 4)
+        text_loader([], FIXED, 4)
 
 
 def test_workers_read_an_lmdb_and_nested_sets_too(usual_lmdb, tmp_path):
     usual_lmdb(12, "train/MJ/MJ_train")
     usual_lmdb(9, "train/ST")
     reader = open_reader(tmp_path / "train")
-    loader = Loader(reader, FIXED, 5, shuffle=True, workers=2)
+    loader = text_loader(reader, FIXED, 5, shuffle=True, workers=2)
     assert sorted(keys(loader.batches())) == sorted(reader[i].key for i in range(21))
     loader.close()
 
@@ -192,8 +194,8 @@ PROPORTIONAL = ResizeProportional(16, 8, 200, 4)
 
 def test_a_window_sorts_by_width_and_loses_nothing(folder):
     reader = open_reader(folder(30))
-    plain = Loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch)
-    sorted_ = Loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch, window=3)
+    plain = text_loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch)
+    sorted_ = text_loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch, window=3)
     before, after = list(plain.batches(2)), list(sorted_.batches(2))
     assert [len(batch.texts) for batch in after[:6]] == [4] * 6 and len(after) == len(before) == 8
     images = {key: image[:, :, :width] for batch in before for key, image, width in rows(batch)}
@@ -211,7 +213,7 @@ def test_a_window_sorts_by_width_and_loses_nothing(folder):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_window_resumes_at_any_batch(folder, workers):
     reader = open_reader(folder(30))
-    loader = Loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch, window=3, workers=workers)
+    loader = text_loader(reader, PROPORTIONAL, 4, shuffle=True, augment=stretch, window=3, workers=workers)
     whole = list(loader.batches(1))
     for start in (1, 3, 5, 7, 8):
         assert same(whole[start:], list(loader.batches(1, start)))
@@ -222,24 +224,24 @@ def test_a_window_counts_bad_samples_once_and_ranks_stay_in_step(folder, caplog)
     root = folder(24)
     spoil(root, 3, 9)
     reader = open_reader(root)
-    loader = Loader(reader, PROPORTIONAL, 4, augment=stretch, window=3, max_corrupt=0.5)
+    loader = text_loader(reader, PROPORTIONAL, 4, augment=stretch, window=3, max_corrupt=0.5)
     batches = list(loader.batches())
     assert len(batches) == 6 and len(keys(batches)) == 22 and sum(loader.skipped.values()) == 2
-    parts = [Loader(reader, PROPORTIONAL, 4, window=3, rank=rank, ranks=2, max_corrupt=0.5) for rank in (0, 1)]
+    parts = [text_loader(reader, PROPORTIONAL, 4, window=3, rank=rank, ranks=2, max_corrupt=0.5) for rank in (0, 1)]
     halves = [keys(part.batches()) for part in parts]
     assert sorted(halves[0] + halves[1]) == sorted(keys(batches))
 
 
 def test_a_window_of_none_is_refused(folder):
     with pytest.raises(UserError, match="window is 0"):
-        Loader(open_reader(folder(4)), PROPORTIONAL, 2, window=0)
+        text_loader(open_reader(folder(4)), PROPORTIONAL, 2, window=0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_echoed_samples_come_several_times_and_a_resumed_pass_goes_on_exactly(folder, workers):
     reader = open_reader(folder(66))
     options = {"window": 4, "echo": 2, "shuffle": True, "augment": stretch, "workers": workers}
-    loader = Loader(reader, ResizeProportional(16, 8, 80, 8), 2, **options)
+    loader = text_loader(reader, ResizeProportional(16, 8, 80, 8), 2, **options)
     whole = list(loader.batches(3))
     assert len(whole) == loader.batches_per_epoch == 64
     uses = Counter(keys(whole))
@@ -254,9 +256,9 @@ def test_echoed_samples_come_several_times_and_a_resumed_pass_goes_on_exactly(fo
 @pytest.mark.parametrize(("window", "echo"), [(4, 3), (4, 0), (1, 2)])
 def test_an_echo_that_does_not_divide_the_window_is_refused(folder, window, echo):
     with pytest.raises(UserError, match=f"echo is {echo}"):
-        Loader(open_reader(folder(8)), FIXED, 1, window=window, echo=echo)
+        text_loader(open_reader(folder(8)), FIXED, 1, window=window, echo=echo)
 
 
 def test_too_few_samples_to_echo_are_refused(folder):
     with pytest.raises(UserError, match="8 samples, too few to echo"):
-        Loader(open_reader(folder(8)), FIXED, 4, window=8, echo=2)
+        text_loader(open_reader(folder(8)), FIXED, 4, window=8, echo=2)

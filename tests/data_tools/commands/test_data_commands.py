@@ -1,6 +1,7 @@
 """python -m data_tools lmdb, lexicon, inspect: what a user types and gets."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,11 +90,12 @@ def test_a_lexicon_goes_to_standard_output_or_a_file(tools, tmp_path):
 def test_lists_for_each_image_name_it_and_hold_its_label(tools, folder, tmp_path):
     root = folder(20)
     assert tools("lexicon", root, "--per-image", 5, "--out", tmp_path / "lex.txt")[0] == 0
-    lines = [line.split(" ", 1) for line in (tmp_path / "lex.txt").read_text().splitlines()]
+    lines = [line.split("\t", 1) for line in (tmp_path / "lex.txt").read_text().splitlines()]
     assert [name for name, _ in lines] == [f"{i}.png" for i in range(20)]
     assert all(len(words.split(",")) == 5 for _, words in lines) and "exit" in lines[0][1].split(",")
     code, _, errors = tools("lexicon", root, "--per-image", 50)
     assert code == 2 and "10 distinct labels" in errors
+    assert "--per-image is -1; it must be" in tools("lexicon", root, "--per-image", -1)[2]
 
 
 def test_inspect_prints_figures_or_one_document_and_draws_the_sheet(tools, folder, tmp_path):
@@ -114,3 +116,41 @@ def test_json_is_alone_on_standard_output_and_help_keeps_its_examples(folder, tm
     assert json.loads(ended.stdout)["n"] == 39 and "left out 2.png" in ended.stderr
     shown = subprocess.run([*command[:4], "--help"], cwd=ROOT, capture_output=True, text=True).stdout
     assert "\n  python -m data_tools lmdb mjsynth.lmdb mjsynth_files\n" in shown
+
+
+def test_inspect_says_what_a_folder_lacks(tools, folder, tmp_path):
+    """Which layouts were looked for, and what came nearest."""
+    (folder(3) / "gt.txt").unlink()
+    code, out, errors = tools("inspect", tmp_path / "set")
+    assert code == 2 and not out and errors.count("\n") == 1
+    assert "looked for an LMDB" in errors and "nearest: image/ holds 3 pictures, but no gt.txt says" in errors
+
+
+def test_a_name_that_is_not_utf_8_ends_no_command(tools, folder):
+    """Where standard output is strict it is escaped."""
+    root = folder(2)
+    odd = root.with_name(root.name + "\udce9")
+    root.rename(odd)
+    done = subprocess.run(
+        [sys.executable, "-m", "data_tools", "inspect", str(odd)],
+        cwd=ROOT,
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert done.returncode == 0 and b"2 samples, 2 good" in done.stdout and b"Traceback" not in done.stderr
+
+
+def test_a_lexicon_of_any_text_file(tools, tmp_path):
+    for name, content in (("a.TXT", b"Hotel\r\nBar\r\n"), ("b.csv", b"Hotel;1\nBar;2\n"), ("c.words", b"Hotel\nBar")):
+        (tmp_path / name).write_bytes(content)
+        assert tools("lexicon", tmp_path / name)[1] == "hotel\nbar\n"
+
+
+def test_inspect_knows_photographs(tools, tmp_path):
+    """Whose layout it is, and what is wrong with it, in a few lines."""
+    Image.new("RGB", (40, 30)).save(tmp_path / "img.png")
+    (tmp_path / "gt_img.txt").write_text("1,2,30,2,30,12,1,12,Latin,a\n1,2,99,2,99,12,1,12,Latin,b\nrubbish\n")
+    code, out, _ = tools("inspect", tmp_path)
+    assert code == 0 and "layout: MLT\nregions: 2, 2 legible, 1 leave the picture, 0 cross themselves" in out
+    assert "left out: 1 × is no quadrilateral with a script\n    img.png: line 3" in out
+    assert json.loads(tools("inspect", tmp_path, "--json")[1])["layout"] == "MLT"

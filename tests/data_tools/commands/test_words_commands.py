@@ -29,6 +29,17 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tool, tmp
         assert one[index].image.tobytes() == two[index].image.tobytes(), "a data set could not be made again"
 
 
+def test_lines_are_written_as_words_are(tool, tmp_path):
+    (tmp_path / "recipe.yaml").write_text("word_share: 0\nprose: 1\n")
+    assert "prose" in tool("words", "--kind", "lines", "--n", 9, "--out", "x", "--recipe", tmp_path / "recipe.yaml")[2]
+    (tmp_path / "recipe.yaml").write_text("word_share: 0\nwords_per_line: 5\n")
+    code, out, _ = tool(
+        *("words", "--kind", "lines", "--n", 9, "--out", tmp_path / "x.lmdb", "--recipe", tmp_path / "recipe.yaml")
+    )
+    assert code == 0 and "9 lines" in out
+    assert any(" " in open_reader(tmp_path / "x.lmdb")[index].text for index in range(9))
+
+
 def test_nothing_is_overwritten(tool, tmp_path):
     assert tool("words", "--n", 3, "--out", tmp_path / "x.lmdb")[0] == 0
     code, _, err = tool("words", "--n", 3, "--out", tmp_path / "x.lmdb")
@@ -39,6 +50,7 @@ def test_nothing_is_overwritten(tool, tmp_path):
     "options, named",
     [
         (["--n", "0"], "0 words"),
+        (["--n", "3", "--kind", "pages"], "--kind"),
         (["--n", "3", "--workers", "-1"], "--workers"),
         (["--n", "3", "--words", "gone.txt"], "gone.txt"),
         (["--n", "3", "--fonts", "gone_folder"], "gone_folder"),

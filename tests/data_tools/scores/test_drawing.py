@@ -64,7 +64,7 @@ def test_notes_beyond_the_frame_are_cut_and_the_frame_kept():
     [
         ('class="page-margin"', 'class="nothing"', "no page"),
         ("<use ", "<text>hello</text><use ", "<text>"),
-        ("<use ", '<path d="M0 0 L50 60" stroke-width="9" /><use ', "slanted"),
+        ("<use ", '<path d="M0 0 L50 600" stroke-width="9" /><use ', "slanted"),
         ("<path ", "<g ", "<use>"),
     ],
 )

@@ -39,7 +39,11 @@ def test_a_framed_photo_does_not_show_where_the_photo_ended():
 
 
 def test_clean_pictures_need_no_search_for_their_paper():
-    """On white paper both ways give the same picture."""
-    image = RenderedScores(5, 1)[0].image
-    one, other = (np.asarray(way(image), np.int16) for way in (blackened, levelled))
-    assert np.abs(one - other).max() <= 1 and one.min() == 0 and one.max() == 255
+    """On white paper both ways give nearly the same picture: a long bar of ink may move the paper found near it a
+    little.
+    """
+    for seed in range(4, 14):
+        image = RenderedScores(seed, 1)[0].image
+        one, other = (np.asarray(way(image), np.int16) for way in (blackened, levelled))
+        apart = np.abs(one - other)
+        assert apart.max() <= 16 and apart.mean() < 0.2 and one.min() == 0 and one.max() == 255

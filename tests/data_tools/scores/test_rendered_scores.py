@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -13,10 +14,10 @@ from data_tools.__main__ import COMMANDS
 from data_tools.cli import main
 from data_tools.errors import UserError
 from data_tools.music import semantic
-from data_tools.music.notation import Clef, Key, MusicError, Note, key_alter
+from data_tools.music.notation import Barline, Clef, Key, Meter, MusicError, Note, Rest, close_by_meter, key_alter
 from data_tools.readers.primus import PrimusReader, is_primus
 from data_tools.sample import CorruptSample
-from data_tools.scores import PaeScores, Recipe, RenderedScores, engraving
+from data_tools.scores import PaeScores, Recipe, RenderedScores, engraving, pae
 from data_tools.scores.camera import CameraRecipe, photograph
 from data_tools.scores.grammar import compose
 
@@ -79,6 +80,51 @@ def test_even_shares_bring_what_is_misread():
             count += sum(note.alter != key_alter(key, note.step) for note in notes)
         held.append(count)
     assert held[1] > 1.5 * held[0]
+
+
+def test_labels_close_as_primus_or_as_drawn():
+    """A network learns the bar line that it sees; a corpus of PrIMuS's kind has it by arithmetic."""
+    primus, drawn = (RenderedScores(4, 60, Recipe(barline=barline)) for barline in ("primus", "drawn"))
+    pairs = [(primus.score(index), drawn.score(index)) for index in range(60)]
+    ends = Counter((one.semantic[-1] == "barline", other.semantic[-1] == "barline") for one, other in pairs)
+    assert len(ends) == 4, "complete or not, each with and without a bar line in its picture"
+    for one, other in pairs:
+        assert one.mei == other.mei and one.events == other.events and other.semantic == semantic.encode(one.events)
+        assert one.semantic == semantic.encode(close_by_meter(one.events))
+    with pytest.raises(UserError, match="barline is 'no'"):
+        Recipe(barline="no")
+
+
+def test_signs_without_a_symbol_change_pictures_alone():
+    """Genuine incipits have trills, which their labels leave out."""
+    plain, signed = RenderedScores(4, 6), RenderedScores(4, 6, Recipe(signs=1.0))
+    changed = 0
+    for index in range(6):
+        one, other = plain[index], signed[index]
+        assert one.text == other.text and one.extra == other.extra
+        changed += one.image.tobytes() != other.image.tobytes()
+        assert other.image.tobytes() == signed[index].image.tobytes()
+    assert changed >= 4
+    with pytest.raises(UserError, match="signs is 2"):
+        Recipe(signs=2)
+
+
+def test_what_genuine_incipits_have_is_composed():
+    """Unmeasured incipits, bar lines of all kinds, slashed grace notes, clefs within a measure, silent measures."""
+    found = Counter()
+    for seed in range(400):
+        events = compose(Random(seed), even=0.4)
+        bars = [event.kind for event in events if isinstance(event, Barline)]
+        found.update(bars or ["unmeasured"])
+        found.update("slashed" if event.slashed else "grace" for event in events if getattr(event, "grace", False))
+        pairs = list(pairwise(events))
+        found["clef within"] += sum(isinstance(a, Note) and isinstance(b, Clef) for a, b in pairs)
+        found["silent"] += sum(isinstance(a, Barline) and b == Rest("whole") for a, b in pairs)
+        found["sixty_fourth"] += any(getattr(event, "value", "") == "sixty_fourth" for event in events)
+        found["double_whole"] += any(getattr(event, "value", "") == "double_whole" for event in events)
+    bars = ["single", "dbl", "end", "rptstart", "rptend", "rptboth", "unmeasured", "silent"]
+    notes = ["slashed", "grace", "clef within", "sixty_fourth", "double_whole"]
+    assert all(found[kind] >= 3 for kind in bars + notes), found
 
 
 def test_label_is_semantic_and_the_other_encoding_comes_along():
@@ -148,6 +194,18 @@ def test_written_corpus_reads_as_primus(tmp_path, capsys):
         )
 
 
+def test_a_flat_folder_is_read_as_folders_are(tmp_path):
+    """Some copies of the corpus hold all files in one folder."""
+    run("--n", 3, "--out", tmp_path / "c")
+    (tmp_path / "flat").mkdir()
+    for file in (tmp_path / "c").rglob("*.*"):
+        file.rename(tmp_path / "flat" / file.name)
+    reader, fresh = PrimusReader(tmp_path / "flat"), RenderedScores(0, 3)
+    assert is_primus(tmp_path / "flat") and len(reader) == 3
+    assert [reader[index].text for index in range(3)] == [fresh[index].text for index in range(3)]
+    assert reader[1].image.convert("L").tobytes() == fresh[1].image.tobytes()
+
+
 def test_split_files_choose_scores_and_name_missing_ones(tmp_path):
     run("--n", 3, "--out", tmp_path / "c")
     (tmp_path / "c" / "train.txt").write_text("s0-000000003\n./Data/s0-000000001.png\nnothere\n")
@@ -200,6 +258,83 @@ def test_plaine_and_easie_files(tmp_path, caplog):
     )
     assert "tie barline note-A4_quarter note-G4_sixteenth" in reader[0].text and "multirest-1 barline" in reader[0].text
     assert "bad: Plaine & Easie" in caplog.text and "trill: <trill> is not covered" in caplog.text
+
+
+def pae_file(tmp_path, content: str) -> list:
+    (tmp_path / "x.pae").write_text(content)
+    return pae.read(tmp_path / "x.pae")
+
+
+def test_incipits_of_one_id_are_numbered(tmp_path):
+    """Before, the second one was lost without a word."""
+    line = "%G-2$xF@c '4GABC//\n"
+    found = pae_file(tmp_path, f"1001\t{line}1001\t{line}1001-2\t{line}{line}")
+    assert [incipit.key for incipit in found] == ["1001", "1001-3", "1001-2", "x-4"]
+    assert run("--pae", tmp_path / "x.pae", "--out", tmp_path / "c") == 0
+    assert len(PrimusReader(tmp_path / "c")) == 4
+
+
+def test_an_id_becomes_a_safe_name(tmp_path):
+    """RISM's ids have slashes (D-Dl/1001): no folder, and never one outside."""
+    line = "%G-2$xF@c '4GABC//\n"
+    found = pae_file(tmp_path, f"D-Dl/1001\t{line}../../up\t{line}D-Dl_1001\t{line}")
+    assert [incipit.key for incipit in found] == ["D-Dl_1001", "_._.._up", "D-Dl_1001-2"]
+    assert run("--pae", tmp_path / "x.pae", "--out", tmp_path / "c") == 0
+    assert sorted(os.listdir(tmp_path / "c")) == sorted(incipit.key for incipit in found)
+
+
+def test_wrapped_data_are_read_to_their_end(tmp_path):
+    head = "@clef:G-2\n@keysig:xF\n@timesig:4/4\n"
+    (one,) = pae_file(tmp_path, f"{head}@data:'4GABC/\n''1C/\n%C-1\n'1G//\n")
+    assert " ".join(semantic.encode(pae.events(one.text))).endswith(
+        "note-C5_whole barline clef-C1 note-G4_whole barline"
+    )
+    two = pae_file(tmp_path, f"{head}@data:'4GABC/\n@3/4 '4GAB//\n@end\nb\t%G-2@c '1G//\n%G-2@c '1A//\n")
+    assert [len(pae.events(incipit.text)) for incipit in two] == [13, 4, 4]
+    alone = "%G-2@c '4GA\nBC//\n# a remark\n%G-2@c '1G//\n7\t%G-2@c '1A//\n@clef: G-2\n@timesig: c\n@data: '1B//\n"
+    assert [len(pae.events(incipit.text)) for incipit in pae_file(tmp_path, alone)] == [7, 4, 4, 4]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_incipits_are_read_as_any_text(encoding, tmp_path):
+    (tmp_path / "x.pae").write_bytes("@start:Müller\r@clef:G-2\r@timesig:c\r@data:'1G//\r".encode(encoding))
+    (one,) = pae.read(tmp_path / "x.pae")
+    assert one.key == "Müller" and len(pae.events(one.text)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "fifths"),
+    [
+        ("xF", 1),
+        ("x[F]C", 2),
+        ("[xFC]", 2),
+        ("xFxC", 2),
+        ("$bBE", -2),
+        ("bEB", -2),
+        ("xFCGDAEB", 7),
+        ("n", 0),
+        ("", 0),
+        ("xFbB", None),
+        ("xC", None),
+        ("#F", None),
+    ],
+)
+def test_key_signatures_in_every_form(text, fifths, tmp_path):
+    """Brackets (what an editor added) made the whole signature vanish."""
+    record = f"@clef:G-2\n@keysig:{text}\n@timesig:c\n@data:'4GABC/${text or 'n'}@3/4 '4GAB//\n"
+    (incipit,) = pae_file(tmp_path, record)
+    if fifths is None:
+        with pytest.raises(MusicError, match="key signature"):
+            pae.events(incipit.text)
+        return
+    keys = [event.fifths for event in pae.events(incipit.text) if isinstance(event, Key)]
+    assert set(keys) == ({fifths} if fifths else set())
+    assert sum(isinstance(event, Meter) for event in pae.events(incipit.text)) == 2
+
+
+def test_one_line_incipits_with_spaces_between_their_signs(tmp_path):
+    (one,) = pae_file(tmp_path, "%G-2 $xF @c '4GABC//\n")
+    assert semantic.encode(pae.events(one.text))[:3] == ["clef-G2", "keySignature-GM", "timeSignature-C"]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,15 @@ def test_malformed_affixes_are_passed_over(tmp_path):
     }
 
 
-@pytest.mark.parametrize("affixes", ["SET NO-SUCH-CODE\n"])
+@pytest.mark.parametrize("line", ["\0", "SFX S 0 \0 .", "FLAG \0", "AF 1\0", "PFX \0 Y 1"])
+def test_a_nul_among_the_affixes_costs_no_word(line, tmp_path, caplog):
+    """A damaged line is passed over like any malformed one, and said; one at its end is white space."""
+    found = dictionary(tmp_path, "2\nlock/S\ncity\n", f"SET UTF-8\n{line}\nSFX S Y 1\nSFX S 0 s [^y]\n")
+    assert {"lock", "locks", "city"} <= set(found)
+    assert ("1 damaged lines are passed over" in caplog.text) == ("\0" in line.rstrip("\0"))
+
+
+@pytest.mark.parametrize("affixes", ["SET NO-SUCH-CODE\n", "SET a\0b\nSFX S Y 1\n"])
 def test_unknown_encodings_and_missing_files_are_named(tmp_path, affixes):
     with pytest.raises(UserError, match=r"x.*cannot be read"):
         dictionary(tmp_path, "1\nword\n", affixes)

@@ -31,7 +31,10 @@ def test_a_straight_pose_changes_nothing():
         {"corners": (0.2, -0.1, 0.1, 0.2, -0.2, 0.1, 0.1, 0.1)},
         {"arc": 1.2},
         {"arc": -1.2},
+        {"arc": 3.0},
+        {"arc": -2.4},
         {"wave": 0.2},
+        {"wave": 0.5},
         {"arc": 0.8, "angle": 0.3, "corners": (0.1,) * 8},
     ],
 )
@@ -48,6 +51,24 @@ def test_an_arc_bends_the_way_its_sign_says():
     up, down = (np.asarray(pose(arc=sign).warp([BAR])[0]) for sign in (1.0, -1.0))
     assert _top(up, 0.5) < _top(up, 0.15) - 5
     assert _top(down, 0.5) > _top(down, 0.15) + 5
+
+
+def test_half_a_circle_stands_as_high_as_it_is_wide_from_its_middle():
+    """A word of pi radians: its ends come down to the centre of the circle, nothing of it is folded."""
+    long = np.full((20, 200), 255, np.uint8)
+    (seen,) = map(np.asarray, pose(arc=np.pi).warp([long]))
+    rows, columns = (np.flatnonzero((seen > 128).any(axis)) for axis in (1, 0))
+    radius = 200 / np.pi + 10
+    assert np.ptp(rows) == pytest.approx(radius, abs=4) and np.ptp(columns) == pytest.approx(2 * radius, abs=4)
+    assert not (seen[-14:, seen.shape[1] // 2 - 20 : seen.shape[1] // 2 + 20] > 128).any()
+
+
+def test_a_short_word_is_not_bent_into_its_own_letters():
+    """Half a circle of two letters would have no inside."""
+    short = np.full((20, 30), 255, np.uint8)
+    bent = pose(arc=np.pi)
+    (seen,) = map(np.asarray, bent.warp([short]))
+    assert 0.8 < (seen > 128).sum() / short.size < 1.25
 
 
 def _top(seen: np.ndarray, across: float) -> int:

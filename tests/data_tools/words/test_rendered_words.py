@@ -163,6 +163,17 @@ def test_an_effect_changes_the_picture_and_not_its_size(effect, effect_of):
     assert changed >= 25, f"{effect} at 1 leaves {30 - changed} of 30 pictures as they were"
 
 
+@pytest.mark.parametrize("shape", ["half_circle", "waves", "receding", "badge"])
+def test_irregular_words_keep_their_text_and_change_their_shape(shape):
+    """Curved and turned words are learnt from the same words; a recipe that has none of them draws as it always did."""
+    straight = BUNDLED.with_(curve=0.0, perspective=0.0, rotation=0.0)
+    plain, drawn = (RenderedWords(9, 30, straight.with_(**{shape: chance})) for chance in (0.0, 1.0))
+    changed = [not same(plain[i], drawn[i]) for i in range(30)]
+    assert sum(changed) >= 28 and all(np.asarray(drawn[i].image).std() > 2 for i in range(30))
+    again = RenderedWords(9, 30, straight)
+    assert all(same(plain[i], again[i]) for i in range(30))
+
+
 def test_large_ends_of_a_word_stand_over_its_small_capitals():
     recipe = BUNDLED.with_(first_larger=1.0, tracking=0.0, shaped=0.0, jitter=0.0)
     font = font_index((), False).open(str(bundled_folder() / "DejaVuSans.ttf"))
