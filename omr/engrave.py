@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from data_tools.music import mei
 from data_tools.music.notation import Doubt, Event, MusicError, Note, Rest, with_accidentals
-from data_tools.scores.engraving import STAFF_SPACE, Style, engrave
+from data_tools.scores.engraving import STAFF_SPACE, Style, engrave, to_svg
 
 _GAP = 10
 _PRINTED = {"staffLineWidth": 0.15, "stemWidth": 0.2, "barLineWidth": 0.3}
@@ -19,10 +19,19 @@ def engraved(events: Sequence[Event], staff_space: float = STAFF_SPACE) -> Image
 
     Raises MusicError where nothing can be drawn.
     """
+    return engrave(_to_mei(events), Style(_PRINTED, staff_space, ink=0, smooth=True))
+
+
+def to_drawing(events: Sequence[Event]) -> str:
+    """`engraved` as SVG, a group of class "measure" or "note" for each of them."""
+    return to_svg(_to_mei(events), Style(_PRINTED))
+
+
+def _to_mei(events: Sequence[Event]) -> str:
     drawn = with_accidentals(list(events))
     if not any(isinstance(event, Note | Rest) for event in drawn):
         raise MusicError("no notes or rests to draw")
-    return engrave(mei.write(drawn), Style(_PRINTED, staff_space, ink=0, smooth=True))
+    return mei.write(drawn)
 
 
 def beneath(image: Image.Image, events: Sequence[Event], doubts: Sequence[Doubt] = ()) -> Image.Image:

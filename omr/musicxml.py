@@ -1,15 +1,18 @@
-"""Events of a staff -> MusicXML and back, by way of music21.
+"""Events of a staff -> MusicXML 4.0, plain or compressed (MXL).
 
-Music that is not right is exported all the same: what is doubtful is marked by a text above its measure.
+Elements and their order: the W3C's MusicXML 4.0 schema (https://www.w3.org/2021/06/musicxml40/). Music that is not
+right is exported all the same: what is doubtful is marked by a text "? …" above its place.
 """
 
 from __future__ import annotations
 
-import logging
-import tempfile
+import io
+import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
 from data_tools.files import write_bytes
 from data_tools.music.notation import (
@@ -21,231 +24,215 @@ from data_tools.music.notation import (
     Key,
     Meter,
     MultiRest,
-    MusicError,
     Note,
     Rest,
     doubts,
+    duration,
+    is_measure_rest,
+    measure_duration,
     measures,
+    settle_signatures,
 )
+from omr.beams import beam_marks
 
-logger = logging.getLogger(__name__)
-
-_TYPES = dict(zip(VALUES, ("longa", "breve", "whole", "half", "quarter", "eighth", "16th", "32nd", "64th", "128th")))
-_NAMES = {kind: value for value, kind in _TYPES.items()}
-_ALTERS = {-2: "--", -1: "-", 0: "", 1: "#", 2: "##"}
+_TYPES = dict(zip(VALUES, ("long", "breve", "whole", "half", "quarter", "eighth", "16th", "32nd", "64th", "128th")))
 _SIGNS = {"C": "common", "C/": "cut"}
-
-
-def to_score(events: Sequence[Event], title: str = ""):
-    """A music21 Score of one part; doubtful places carry a text "? …" above their measure."""
-    import music21
-
-    score, part = music21.stream.Score(), music21.stream.Part()
-    score.metadata = music21.metadata.Metadata(title=title or "Staff", composer="")
-    writer = _Writer(music21, part)
-    marks = doubts(events)
-    for number, bar in enumerate(measures(events), 1):
-        writer.measure(bar, [doubt for doubt in marks if doubt.measure == number])
-    score.insert(0, part)
-    return score
-
-
-class _Writer:
-    def __init__(self, music21, part) -> None:
-        self.m, self.part = music21, part
-        self.tied: Note | None = None
-        self.full = Fraction(1)
-        self.number = 0
-
-    def _new(self):
-        self.number += 1
-        return self.m.stream.Measure(number=self.number)
-
-    def measure(self, bar: list[Event], marks: list[Doubt]) -> None:
-        measure = self._new()
-        for doubt in marks:
-            measure.insert(0, self.m.expressions.TextExpression(f"? {doubt.what}"))
-        for event in bar:
-            if isinstance(event, MultiRest):
-                measure = self._rests(event, measure)
-            elif not isinstance(event, Barline):
-                self._add(measure, event)
-        ended = bool(bar) and isinstance(bar[-1], Barline)
-        missing = float(4 * self.full) - float(measure.highestTime)
-        if missing > 0:  # a pick-up or a cut measure: music21 would fill it with rests
-            setattr(measure, "paddingLeft" if self.number == 1 else "paddingRight", missing)
-        if not ended:
-            measure.rightBarline = self.m.bar.Barline("none")
-        self.part.append(measure)
-
-    def _rests(self, event: MultiRest, measure):
-        """Measures of rest under one sign; the last of them is still open."""
-        rests = []
-        for order in range(event.count):
-            rest = self.m.note.Rest(quarterLength=4 * self.full)
-            rest.fullMeasure = True
-            rests.append(rest)
-            measure.append(rest)
-            if order + 1 < event.count:
-                self.part.append(measure)
-                measure = self._new()
-        self.part.insert(0, self.m.spanner.MultiMeasureRest(rests, useSymbols=False))
-        return measure
-
-    def _add(self, measure, event: Event) -> None:
-        match event:
-            case Clef():
-                measure.append(self.m.clef.clefFromString(f"{event.shape}{event.line}"))
-            case Key():
-                measure.append(self.m.key.KeySignature(event.fifths))
-            case Meter():
-                self._meter(measure, event)
-            case Note():
-                measure.append(self._note(event))
-            case Rest():
-                rest = self.m.note.Rest(type=_TYPES[event.value], dots=event.dots)
-                self._mark(rest, event)
-                measure.append(rest)
-
-    def _meter(self, measure, event: Meter) -> None:
-        if event.unit not in (1, 2, 4, 8, 16, 32, 64):  # PrIMuS has 2/48, 3/6 …, which no notation program takes
-            text = f"? time signature {event.count}/{event.unit}"
-            measure.insert(measure.highestTime, self.m.expressions.TextExpression(text))
-            return
-        meter = self.m.meter.TimeSignature(f"{event.count}/{event.unit}")
-        self.full = Fraction(event.count, event.unit)
-        if event.sign:
-            meter.symbol = _SIGNS[event.sign]
-        measure.append(meter)
-
-    def _note(self, event: Note):
-        pitch = self.m.pitch.Pitch(f"{event.step}{_ALTERS[event.alter]}{event.octave}")
-        note = self.m.note.Note(pitch, type=_TYPES[event.value], dots=event.dots)
-        held = (
-            not event.grace
-            and self.tied is not None
-            and (self.tied.step, self.tied.octave) == (event.step, event.octave)
-        )
-        if event.grace:
-            note = note.getGrace()
-        if held or event.tied:
-            note.tie = self.m.tie.Tie(
-                {(True, True): "continue", (True, False): "stop"}.get((held, event.tied), "start")
-            )
-        self._mark(note, event)
-        if not event.grace:  # a tie leads over grace notes
-            self.tied = event if event.tied else None
-        return note
-
-    def _mark(self, sound, event: Note | Rest) -> None:
-        if event.fermata:
-            fermata = self.m.expressions.Fermata()
-            fermata.type = "upright"
-            sound.expressions.append(fermata)
+_ACCIDENTALS = {"double_flat": "flat-flat", "double_sharp": "double-sharp"}
+_BARS = {"dbl": "light-light", "end": "light-heavy", "rptend": "light-heavy", "rptboth": "light-heavy", "": "none"}
+_DIVISIONS = 256  # of a quarter note: a 128th with three dots is 15 of them
+_UNITS = (1, 2, 4, 8, 16, 32, 64, 128)  # PrIMuS has 2/48, 3/6 …, which no notation program takes
+_ORDER = {"divisions": 0, "key": 1, "time": 2, "clef": 3, "measure-style": 4}
+_DOCTYPE = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
+    '"-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">\n'
+)
+_CONTAINER = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<container><rootfiles><rootfile full-path="score.musicxml" '
+    'media-type="application/vnd.recordare.musicxml+xml"/></rootfiles></container>\n'
+)
 
 
 def to_musicxml(events: Sequence[Event], title: str = "") -> bytes:
-    """The events as a MusicXML document."""
-    from music21.exceptions21 import Music21Exception
-    from music21.musicxml.m21ToXml import GeneralObjectExporter
+    """The events as a MusicXML document; doubtful places carry a text "? …" above."""
+    score = Element("score-partwise", version="4.0")
+    SubElement(SubElement(score, "work"), "work-title").text = title or "Staff"
+    entry = SubElement(SubElement(score, "part-list"), "score-part", id="P1")
+    SubElement(entry, "part-name").text = ""
+    part = SubElement(score, "part", id="P1")
+    events = settle_signatures(events)
+    writer = _Writer(part, doubts(events))
+    bars = measures(events) or [[]]
+    for order, bar in enumerate(bars, 1):
+        writer.measure(bar, pick_up=order == 1 < len(bars))
+    ElementTree.indent(score)
+    return _DOCTYPE.encode() + ElementTree.tostring(score, encoding="unicode").encode() + b"\n"
 
-    try:
-        return GeneralObjectExporter(to_score(events, title)).parse()
-    except Music21Exception as error:  # music so wrong that no beams and accidentals can be worked out for it
-        logger.warning("MusicXML without beams: %s", str(error).partition("\n")[0][:100])
-        exporter = GeneralObjectExporter(to_score(events, title))
-        exporter.makeNotation = False
-        return exporter.parse()
+
+class _Writer:
+    def __init__(self, part: Element, marks: Sequence[Doubt]) -> None:
+        self.part, self.marks = part, marks
+        self.place = 0  # of the next event
+        self.number = 0  # of the last measure
+        self.meter: Meter | None = None
+        self.tied: Note | None = None
+        self.repeats = False  # the last bar line begins a repeat
+
+    @property
+    def full(self) -> Fraction:
+        """The length of a measure in whole notes; of one, where no meter says it."""
+        return Fraction(self.meter.count, self.meter.unit) if self.meter else Fraction(1)
+
+    def measure(self, bar: list[Event], pick_up: bool) -> None:
+        """One measure, or as many as a multi-measure rest in it has; `pick_up`: it may be one if it is short."""
+        self.meter = next((event for event in reversed(bar) if _is_meter(event)), self.meter)
+        length = measure_duration(bar, self.full)
+        implicit = pick_up and self.meter is not None and 0 < length < self.full
+        measure = self._new(implicit)
+        alone = sum(isinstance(event, MultiRest) or duration(event) > 0 for event in bar) == 1
+        beams = beam_marks(bar, self.meter)
+        for offset, event in enumerate(bar):
+            self._remark(measure)
+            if isinstance(event, MultiRest):
+                measure = self._rests(event, measure)
+            elif alone and is_measure_rest(event):
+                self._sound(measure, event, measure_rest=True)
+            elif isinstance(event, Note | Rest):
+                self._sound(measure, event, beams=beams.get(offset, ()))
+            elif not isinstance(event, Barline):
+                self._signature(measure, event)
+            self.place += 1
+        self._close(measure, bar[-1].kind if bar and isinstance(bar[-1], Barline) else "")
+
+    def _new(self, implicit: bool = False) -> Element:
+        self.number += not implicit
+        measure = SubElement(self.part, "measure", number=str(self.number))
+        if implicit:
+            measure.set("implicit", "yes")
+        if len(self.part) == 1:
+            SubElement(SubElement(measure, "attributes"), "divisions").text = str(_DIVISIONS)
+        if self.repeats:
+            self._bar(measure, "left", "heavy-light", "forward")
+            self.repeats = False
+        return measure
+
+    def _close(self, measure: Element, kind: str) -> None:
+        self.repeats = kind in ("rptstart", "rptboth")
+        if kind in _BARS:
+            self._bar(measure, "right", _BARS[kind], "backward" if kind in ("rptend", "rptboth") else "")
+
+    def _bar(self, measure: Element, location: str, style: str, repeat: str) -> None:
+        bar = SubElement(measure, "barline", location=location)
+        SubElement(bar, "bar-style").text = style
+        if repeat:
+            SubElement(bar, "repeat", direction=repeat)
+
+    def _remark(self, measure: Element) -> None:
+        """The doubts about the next event, as a text."""
+        for doubt in self.marks:
+            if doubt.index == self.place:
+                _write_words(measure, f"? {doubt.what}")
+
+    def _rests(self, event: MultiRest, measure: Element) -> Element:
+        """Measures of rest under one sign; returns the last one, which is still open."""
+        style = SubElement(_attributes(measure), "measure-style")
+        SubElement(style, "multiple-rest").text = str(event.count)
+        for order in range(event.count):
+            measure = self._new() if order else measure
+            self._sound(measure, Rest("whole"), measure_rest=True)
+        return measure
+
+    def _signature(self, measure: Element, event: Event) -> None:
+        if isinstance(event, Meter) and not _is_meter(event):
+            _write_words(measure, f"? time signature {event.count}/{event.unit}")
+            return
+        attributes = _attributes(measure)
+        match event:
+            case Clef():
+                clef = SubElement(attributes, "clef")
+                SubElement(clef, "sign").text = event.shape
+                SubElement(clef, "line").text = str(event.line)
+            case Key():
+                SubElement(SubElement(attributes, "key"), "fifths").text = str(event.fifths)
+            case Meter():
+                time = SubElement(attributes, "time", {"symbol": _SIGNS[event.sign]} if event.sign else {})
+                SubElement(time, "beats").text = str(event.count)
+                SubElement(time, "beat-type").text = str(event.unit)
+        attributes[:] = sorted(attributes, key=lambda child: _ORDER[child.tag])
+
+    def _sound(
+        self, measure: Element, event: Note | Rest, measure_rest: bool = False, beams: Sequence[str] = ()
+    ) -> None:
+        """A note or rest; the children in the schema's order."""
+        note = SubElement(measure, "note")
+        held = False
+        if isinstance(event, Note):
+            held = self._pitch(note, event)
+        else:
+            SubElement(note, "rest", {"measure": "yes"} if measure_rest else {})
+            self.tied = None
+        if not (isinstance(event, Note) and event.grace):
+            length = self.full if measure_rest else duration(event)
+            SubElement(note, "duration").text = str(int(4 * _DIVISIONS * length))
+        ties = ["stop"] * held + ["start"] * getattr(event, "tied", False)
+        for kind in ties:
+            SubElement(note, "tie", type=kind)
+        SubElement(note, "voice").text = "1"
+        if not measure_rest:
+            SubElement(note, "type").text = _TYPES[event.value]
+            for _ in range(event.dots):
+                SubElement(note, "dot")
+        if name := getattr(event, "accidental", ""):
+            SubElement(note, "accidental").text = _ACCIDENTALS.get(name, name)
+        for level, kind in enumerate(beams, 1):
+            SubElement(note, "beam", number=str(level)).text = kind
+        if ties or event.fermata:
+            notations = SubElement(note, "notations")
+            for kind in ties:
+                SubElement(notations, "tied", type=kind)
+            if event.fermata:
+                SubElement(notations, "fermata", type="upright")
+
+    def _pitch(self, note: Element, event: Note) -> bool:
+        """Writes grace and pitch; whether a tie ends here."""
+        if event.grace:
+            SubElement(note, "grace", {"slash": "yes"} if event.slashed else {})
+        pitch = SubElement(note, "pitch")
+        SubElement(pitch, "step").text = event.step
+        if event.alter:
+            SubElement(pitch, "alter").text = str(event.alter)
+        SubElement(pitch, "octave").text = str(event.octave)
+        if event.grace:  # a tie leads over grace notes
+            return False
+        before, self.tied = self.tied, event if event.tied else None
+        return before is not None and (before.step, before.octave) == (event.step, event.octave)
+
+
+def _is_meter(event: Event) -> bool:
+    """Whether it is a time signature that notation programs take."""
+    return isinstance(event, Meter) and event.unit in _UNITS
+
+
+def _attributes(measure: Element) -> Element:
+    """The measure's last element if it is `attributes`, else a new one."""
+    last = measure[-1] if len(measure) else None
+    return last if last is not None and last.tag == "attributes" else SubElement(measure, "attributes")
+
+
+def _write_words(measure: Element, text: str) -> None:
+    direction = SubElement(measure, "direction", placement="above")
+    SubElement(SubElement(direction, "direction-type"), "words").text = text
+
+
+def to_mxl(events: Sequence[Event], title: str = "") -> bytes:
+    """The events as compressed MusicXML: a zip with its container and the document."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (("META-INF/container.xml", _CONTAINER), ("score.musicxml", to_musicxml(events, title))):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
 def write_musicxml(path: str | Path, events: Sequence[Event], title: str = "") -> None:
-    """Writes the events as a MusicXML file, whole or not at all."""
-    write_bytes(path, to_musicxml(events, title))
-
-
-def from_musicxml(content: bytes) -> list[Event]:
-    """MusicXML of one staff -> events, without drawn accidentals and beams.
-
-    Raises MusicError where it cannot be read, or holds what the events cannot say (chords, tuplets, several voices).
-    """
-    import music21
-
-    try:
-        with tempfile.NamedTemporaryFile(suffix=".musicxml") as file:
-            file.write(content)
-            file.flush()
-            score = music21.converter.parse(file.name, format="musicxml", forceSource=True)
-    except Exception as error:  # music21 and its XML parser raise almost anything on foreign bytes
-        raise MusicError(f"not a readable MusicXML file ({' '.join(str(error).split())[:120]})") from error
-    parts = list(getattr(score, "parts", []))
-    if len(parts) != 1:
-        raise MusicError(f"{len(parts)} parts; the encodings are of one")
-    return _Reader(music21, parts[0]).events
-
-
-class _Reader:
-    def __init__(self, music21, part) -> None:
-        self.m, self.events = music21, []
-        self.groups: dict[int, int] = {}  # a rest's id -> measures of the multi-measure rest that it begins, else 0
-        self.open_rests = 0
-        for spanner in part.recurse().getElementsByClass(music21.spanner.MultiMeasureRest):
-            for order, rest in enumerate(spanner.getSpannedElements()):
-                self.groups[id(rest)] = spanner.numRests if order == 0 else 0
-        for measure in part.getElementsByClass(music21.stream.Measure):
-            self._measure(measure)
-
-    def _measure(self, measure) -> None:
-        if measure.voices:
-            raise MusicError("several voices in a measure; the encodings are of one")
-        within = False
-        for element in measure:
-            within = self._element(element) or within
-        style = measure.rightBarline.type if measure.rightBarline is not None else ""
-        later = within and self.open_rests > 0
-        if style != "none" and not later:
-            self.events.append(Barline())
-
-    def _element(self, element) -> bool:
-        """Takes one element of a measure; True if it is a rest of a multi-measure rest."""
-        m = self.m
-        if isinstance(element, m.clef.Clef):
-            self.events.append(Clef(element.sign, element.line))
-        elif isinstance(element, m.key.KeySignature):
-            self.events.append(Key(element.sharps))
-        elif isinstance(element, m.meter.TimeSignature):
-            sign = {kind: sign for sign, kind in _SIGNS.items()}.get(element.symbol, "")
-            self.events.append(Meter(element.numerator, element.denominator, sign))
-        elif isinstance(element, m.note.Rest) and id(element) in self.groups:
-            count = self.groups[id(element)]
-            if count:
-                self.events.append(MultiRest(count))
-                self.open_rests = count
-            self.open_rests -= 1
-            return True
-        elif (
-            isinstance(element, m.note.GeneralNote) and element.hasStyleInformation and element.style.hideObjectOnPrint
-        ):
-            return False
-        elif isinstance(element, m.note.Note | m.note.Rest):
-            self._sound(element)
-        elif isinstance(element, m.chord.Chord):
-            raise MusicError("a chord is not covered")
-        return False
-
-    def _sound(self, element) -> None:
-        if element.duration.tuplets:
-            raise MusicError("a tuplet is not covered")
-        value = _NAMES.get(element.duration.type)
-        if value is None:
-            raise MusicError(f"a duration {element.duration.type!r} is not covered")
-        fermata = any(isinstance(mark, self.m.expressions.Fermata) for mark in element.expressions)
-        dots = element.duration.dots
-        if isinstance(element, self.m.note.Rest):
-            self.events.append(Rest(value, dots, fermata))
-            return
-        tied = element.tie is not None and element.tie.type in ("start", "continue")
-        alter = int(element.pitch.alter)
-        note = Note(
-            element.pitch.step, alter, element.pitch.octave, value, dots, element.duration.isGrace, fermata, tied
-        )
-        self.events.append(note)
+    """Writes the events as MusicXML, compressed where the name ends in .mxl; whole or not at all."""
+    compressed = Path(path).suffix.lower() == ".mxl"
+    write_bytes(path, (to_mxl if compressed else to_musicxml)(events, title))

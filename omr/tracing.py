@@ -7,9 +7,9 @@ curved line is level, row means are compared with a comb of five lines and the g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -18,6 +18,11 @@ _STEEPEST = 2  # rows from one strip to the next
 _SPACES = tuple(4.0 * 1.04**k for k in range(45))  # pixels between lines, to 22
 _FLOOR = 0.15  # what a strip must reach to prolong a path; a perfect comb has about 2
 _LEAST_CONTRAST = 0.02  # of lines over gaps, as a share of the paper's brightness
+_AROUND = 2  # spacings that are tried, above and below the likeliest one
+_TRIES = 60  # paths looked at
+_BEGINS = -9
+_SPARSE = 3  # each so many columns tell whether a path shows five lines
+_LEAST = 0.1  # of the best path's worth
 
 _PLACES = (np.arange(5), np.arange(4) + 0.5)  # lines, gaps; in staff spaces
 
@@ -36,39 +41,65 @@ def trace(dark: np.ndarray) -> list[Trace]:
     height, strips = len(dark), dark.shape[1] // _STRIP
     if strips < 4 or height < 20:
         return []
-    means = dark[:, : strips * _STRIP].reshape(height, strips, _STRIP).mean(2)  # (H, S)
-    spaces = [space for space in _SPACES if 5 * space < height]
-    found: list[Trace] = []
-    while spaces and len(found) < 40:
-        best = max(_paths(means, spaces), key=lambda path: path[0], default=None)
-        if best is None or (staff := _checked(dark, *best[1:])) is None:
+    means = cv2.resize(dark[:, : strips * _STRIP], (strips, height), interpolation=cv2.INTER_AREA)
+    spaces = _likely_spaces(dark, strips)
+    worth, came = _linked(np.stack([_fits(means, space) for space in spaces]) - np.float32(_FLOOR))
+    least, found = _LEAST * float(worth.max()), []
+    for _ in range(_TRIES):
+        which, row, strip = np.unravel_index(int(worth.argmax()), worth.shape)
+        if worth[which, row, strip] <= max(0.0, least):
             break
-        found.append(staff)
-        means = _without(means, best[1], best[2], best[3])
-        spaces = [space for space in spaces if abs(space / best[3] - 1) < 0.1]
+        space = spaces[which]
+        first, rows = _traced_back(came[which], int(row), int(strip))
+        apart = all(_are_apart(path, first, rows) for path in found)
+        staff = _checked(dark, first, rows, space) if apart else None
+        if apart and staff is None:
+            break
+        found += [staff] if staff else []
+        for place, at in enumerate(rows, first):  # no further path ends here
+            worth[:, max(0, round(at - 5 * space)) : round(at + 5 * space), place] = -np.inf
     return sorted(found, key=lambda staff: staff.rows.mean())
 
 
-def _paths(means: np.ndarray, spaces: list[float]) -> Iterator[tuple[float, int, np.ndarray, float]]:
-    """For each spacing the best path: its worth, first strip, the highest line's row in each strip, the spacing."""
-    fits = np.stack([_fits(means, space) for space in spaces]) - _FLOOR
-    for space, worth, came in zip(spaces, *_linked(fits)):
-        row, last = np.unravel_index(int(worth.argmax()), worth.shape)
-        rows = [int(row)]
-        strip = int(last)
-        while came[rows[-1], strip] > -9:
-            rows.append(rows[-1] + int(came[rows[-1], strip]))
-            strip -= 1
-        yield float(worth[row, last]), strip, np.array(rows[::-1]), space
+def _likely_spaces(dark: np.ndarray, strips: int) -> list[float]:
+    """The spacing at which what lasts along rows is most like itself further down, up to four lines on, and those next
+    to it.
+    """
+    lasting = cv2.erode(dark, np.ones((1, _STRIP // 2 + 1), np.uint8))
+    means = cv2.resize(lasting, (strips, len(dark)), interpolation=cv2.INTER_AREA)
+    size = 2 * len(dark)
+    power = np.abs(np.fft.rfft(means - means.mean(axis=0), size, axis=0)) ** 2
+    likeness = np.fft.irfft(power.sum(axis=1), size)[: len(dark)]
+    spaces = np.array([space for space in _SPACES if 5 * space < len(dark)])
+    at = np.interp(spaces[:, None] * np.arange(0.5, 5, 0.5), np.arange(len(dark)), likeness)  # gap, line, gap, …
+    best = int((at[:, 1::2] - np.maximum(at[:, :-1:2], at[:, 2::2])).mean(axis=1).argmax())
+    return spaces[max(0, best - _AROUND) : best + _AROUND + 1].tolist()
+
+
+def _traced_back(came: np.ndarray, row: int, strip: int) -> tuple[int, np.ndarray]:
+    """The path that ends there: its first strip and the row in each of its strips."""
+    rows = [row]
+    while (step := int(came[rows[-1], strip])) > _BEGINS:
+        rows.append(rows[-1] + step)
+        strip -= 1
+    return strip, np.array(rows[::-1])
+
+
+def _are_apart(staff: Trace, first: int, rows: np.ndarray) -> bool:
+    """Whether a path keeps clear of the staff."""
+    columns = (first + np.arange(len(rows)) + 0.5) * _STRIP
+    shared = (columns >= staff.columns[0]) & (columns <= staff.columns[-1])
+    away = np.abs(rows - np.interp(columns, staff.columns, staff.rows))[shared]
+    return not len(away) or float(away.min()) > 4 * staff.space
 
 
 def _fits(means: np.ndarray, space: float) -> np.ndarray:
     """(H, S): how well a comb with its highest line at each row fits the strip; flat strips fit nothing."""
-    lines = _sampled(means, space * np.arange(5))
-    gaps = _sampled(means, space * (np.arange(-1, 5) + 0.5))
+    levels = _sampled(means, space * np.concatenate([np.arange(5), np.arange(-1, 5) + 0.5]))
+    lines, gaps = levels[:5], levels[5:]
     weakest = np.sort(lines, axis=0)[:2].mean(0)
-    spread = np.concatenate([lines, gaps]).std(0)
-    least = 0.3 * np.percentile(spread, 95) + 1e-6
+    spread = levels.std(0)
+    least = 0.3 * np.percentile(spread[::2, ::2], 95) + 1e-6
     return (0.5 * weakest + 0.5 * lines.mean(0) - gaps.mean(0)) / (spread + least)
 
 
@@ -76,30 +107,30 @@ def _sampled(means: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """(shifts, H, S): `means` at every row + each shift, between rows in proportion; paper outside."""
     height, margin = len(means), int(np.abs(shifts).max()) + 2
     padded = np.pad(means, ((margin, margin), (0, 0)))
-    sampled = []
-    for shift in shifts:
+    sampled = np.empty((len(shifts), *means.shape), np.float32)
+    for shift, out in zip(shifts, sampled):
         whole = int(np.floor(shift))
-        part, begin = shift - whole, margin + whole
-        sampled.append((1 - part) * padded[begin : begin + height] + part * padded[begin + 1 : begin + 1 + height])
-    return np.stack(sampled)
+        part, begin = np.float32(shift - whole), margin + whole
+        out[:] = (1 - part) * padded[begin : begin + height] + part * padded[begin + 1 : begin + 1 + height]
+    return sampled
 
 
 def _linked(fits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each spacing (P, H, S) the worth of the best path that ends at each row and strip; where it came from (rows),
-    -9 where it begins.
+    `_BEGINS` where it begins.
     """
     spacings, height, strips = fits.shape
-    worth, came = np.array(fits), np.full(fits.shape, -9, np.int8)
-    before = np.full((spacings, height + 2 * _STEEPEST), -np.inf)
+    worth, came = np.array(fits), np.full(fits.shape, _BEGINS, np.int8)
+    before = np.full((spacings, height + 2 * _STEEPEST), -np.inf, np.float32)
     steps = sliding_window_view(before, 2 * _STEEPEST + 1, axis=1)  # (P, H, shifts), as `before` is at the time
-    cost = 0.05 * np.abs(np.arange(-_STEEPEST, _STEEPEST + 1))
+    cost = np.float32(0.05) * np.abs(np.arange(-_STEEPEST, _STEEPEST + 1, dtype=np.float32))
     for strip in range(1, strips):
         before[:, _STEEPEST:-_STEEPEST] = worth[:, :, strip - 1]
         options = steps - cost
         choice = options.argmax(axis=2)
         best = np.take_along_axis(options, choice[:, :, None], 2)[:, :, 0]
         worth[:, :, strip] += best.clip(0)
-        came[:, :, strip] = np.where(best > 0, choice - _STEEPEST, -9)
+        came[:, :, strip] = np.where(best > 0, choice - _STEEPEST, _BEGINS)
     return worth, came
 
 
@@ -109,7 +140,7 @@ def _checked(dark: np.ndarray, first: int, rows: np.ndarray, space: float) -> Tr
         return None
     smooth = np.convolve(np.pad(rows, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     columns = (first + np.arange(len(rows)) + 0.5) * _STRIP
-    inside = np.arange(first * _STRIP, (first + len(rows)) * _STRIP)
+    inside = np.arange(first * _STRIP, (first + len(rows)) * _STRIP, _SPARSE)
     top = np.interp(inside, columns, smooth)
     fine = 4
     offsets = np.arange(-fine * space, 5 * fine * space) / fine
@@ -136,11 +167,3 @@ def fitted(sums: np.ndarray, row: float, space: float) -> tuple[float, float]:
         centres.append(float((places * weights).sum() / weights.sum()) if weights.sum() else middle)
     spacing, first = np.polyfit(np.arange(5), centres, 1)
     return (float(first), float(spacing)) if 0.9 * space < spacing < 1.1 * space else (row, space)
-
-
-def _without(means: np.ndarray, first: int, rows: np.ndarray, space: float) -> np.ndarray:
-    """The strips without the staff that was found there."""
-    left = means.copy()
-    for strip, row in enumerate(rows, first):
-        left[max(0, round(row - space)) : round(row + 5 * space), strip] = 0
-    return left

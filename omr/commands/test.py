@@ -6,29 +6,33 @@
 
 DATA is a PrIMuS folder (with its split file), an LMDB of scores or folders of them. Every usable score counts once; a
 label with unknown symbols is counted as skipped and named in the log. What the model was trained on does not matter:
-camera to clean is a model trained with --camera, tested without it.
+camera to clean is a model trained with --camera, tested without it. PrIMuS's labels have their closing bar line where
+the last measure is complete, whatever is drawn; a network reads what is drawn. So it is settled by arithmetic, in
+readings and labels, before they are compared; --barline drawn compares them as they are.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
 
 from data_tools.errors import UserError
-from omr.commands.read import DEFAULT
-
-LABELS = 20
-"""So many labels are looked at before all are read."""
+from omr.reading import DEFAULT
 
 
 def add_arguments(parser) -> None:
-    """Adds the command's arguments to a jsonargparse parser."""
+    """Declares the options."""
     parser.add_argument("--weights", type=str, default=DEFAULT, help="a model's name or weights file")
     parser.add_argument("--data", type=str, nargs="+", required=True, help="PrIMuS folders or LMDBs of scores")
     parser.add_argument("--split", type=str, default=None, help="a split file, or its name in the folder")
     parser.add_argument("--camera", action="store_true", help="read Camera-PrIMuS's distorted pictures")
     parser.add_argument("--batch-size", type=int, default=16, help="pictures at a time")
+    parser.add_argument(
+        "--barline",
+        type=str,
+        default="primus",
+        help="the closing one, in readings and labels; primus: where the last measure is complete, drawn: as they are",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -37,9 +41,10 @@ def run(args) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if args.batch_size < 1:
         raise UserError(f"--batch-size {args.batch_size}: it takes 1 or more")
-    from omr.reading import load
+    from omr.data import open_scores
+    from omr.reading import ReadingOptions, load
 
-    reader = load(args.weights)
+    reader = load(args.weights, ReadingOptions(barline=args.barline))
     data = open_scores(args.data, args.split, reader.spec.labels.vocabulary, args.camera)
     figures, wrong = measure(reader, data, args.batch_size)
     if args.json:
@@ -53,56 +58,22 @@ def run(args) -> None:
         print(f"{name:>10}  {kind['rate']:6.2f}% of {kind['n']}")
 
 
-def open_scores(paths: list[str], split: str | None, encoding: str, camera: bool):
-    """One reader over PrIMuS folders and LMDBs of scores."""
-    from data_tools.readers import Concatenated, open_reader
-    from data_tools.readers.primus import PrimusReader, is_primus
-
-    readers = []
-    for path in paths:
-        if is_primus(path):
-            readers.append((path, PrimusReader(path, split, encoding, camera)))
-        elif split or camera:
-            raise UserError(f"{path}: --split and --camera are for PrIMuS folders, which this is not")
-        else:
-            readers.append((path, open_reader(path)))
-    for path, reader in readers:
-        _check_labels(path, reader, encoding)
-    return readers[0][1] if len(readers) == 1 else Concatenated(readers)
-
-
-def _check_labels(path: str, reader, encoding: str) -> None:
-    """Raises UserError where the first labels hold not one symbol of the encoding: words, or the other encoding."""
-    from data_tools.music import vocabulary
-    from data_tools.sample import CorruptSample
-
-    texts = []
-    for index in range(min(LABELS, len(reader))):
-        with suppress(CorruptSample):
-            texts.append(reader.text(index))
-    if texts and not any(set(text.split()) & vocabulary.symbols(encoding) for text in texts):
-        raise UserError(f"{path}: its labels are no {encoding} encoding of music, such as {texts[0][:40]!r}")
-
-
 def measure(reader, data, batch_size: int = 16) -> tuple[dict, list[str]]:
-    """Figures of a ScoreReader over a data set, and the wrong readings as lines."""
-    from tqdm import tqdm
-
-    from data_tools.loader import Loader
+    """Figures of a `ScoreReader` over a data set, and the wrong readings as lines."""
+    from crnn_jt.evaluation import read_all
+    from data_tools.loader import Loader, TextLines
+    from data_tools.music.semantic import close
+    from omr.data import Framed
     from omr.metrics import scores
-    from omr.reading import Framed
 
     sequence = reader.sequence
-    framed = Framed(data, reader.spec, reader.kind)
-    loader = Loader(framed, sequence.transform, batch_size, accept=sequence.tokenizer.accept)
-    readings, truths, wrong = [], [], []
-    for batch in tqdm(loader.batches(), total=loader.batches_per_epoch, unit="batch", disable=None):
-        if not batch.texts:
-            continue
-        texts = [sequence.tokenizer.decode(found.indices) for found in sequence.readings(batch.images, batch.widths)]
-        readings += [text.split() for text in texts]
-        truths += [truth.split() for truth in batch.texts]
-        triples = zip(batch.keys, batch.texts, texts)
-        wrong += [f"{key}: {truth}\n    read {text}" for key, truth, text in triples if truth != text]
-    skipped = {why: count for why, count in loader.skipped.items() if count}
-    return {**scores(readings, truths), **({"skipped": skipped} if skipped else {})}, wrong
+    loader = Loader(
+        Framed(data, reader.spec), TextLines(sequence.transform), batch_size, accept=sequence.tokenizer.accept
+    )
+    found = read_all(loader, sequence.readings, sequence.tokenizer, progress=None)
+    closes = reader.options.barline == "primus" and reader.spec.labels.vocabulary == "semantic"
+    settle = close if closes else list
+    figures = scores(*([settle(text.split()) for text in texts] for texts in (found.texts, found.truths)))
+    pairs = [(one.key, settle(one.truth.split()), settle(one.text.split())) for one in found.wrong]
+    wrong = [f"{key}: {' '.join(truth)}\n    read {' '.join(text)}" for key, truth, text in pairs if truth != text]
+    return {**figures, **({"skipped": found.skipped} if found.skipped else {})}, wrong

@@ -13,18 +13,20 @@ the fly, as the configuration's `rendered` says. Batches hold pictures of like w
 from __future__ import annotations
 
 import logging
-import signal
-from pathlib import Path
+from functools import partial
 
-from crnn_jt.commands import train as shared
+from crnn_jt.options import add_training_arguments, read_config, read_options
+from crnn_jt.spec import Config
+from crnn_jt.training import assemble, endless, train_to_end
 from data_tools.errors import UserError
-
-VALIDATION_SCORES = 400
+from data_tools.readers.mixed import open_shares
+from data_tools.sample import Reader
+from omr.data import Framed, open_scores
 
 
 def add_arguments(parser) -> None:
-    """Adds the command's arguments to a jsonargparse parser."""
-    shared.add_arguments(parser)
+    """Declares the options."""
+    add_training_arguments(parser)
     parser.add_argument("--split", type=str, default=None, help="split file of the training folders")
     parser.add_argument("--val-split", type=str, default=None, help="split file of the validation folders")
     parser.add_argument("--camera", action="store_true", help="train on Camera-PrIMuS's distorted pictures")
@@ -32,24 +34,15 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> None:
-    """Builds everything the options name and trains; a SIGTERM ends it as Ctrl-C does, with a checkpoint."""
+    """Builds everything the options name and trains; Ctrl-C and SIGTERM end it with a checkpoint."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _check(args)
-    config = shared.configure(args)
-    if not config.model.labels.vocabulary:
+    given = {name: getattr(args, name) for name in ("split", "val_split", "camera", "val_camera")}
+    config = read_config(args, **{name: value for name, value in given.items() if value})
+    if config.data.kind != "scores":
         raise UserError(f"--config {args.config}: reads words, not music; name primus, primus-wide or omr-light")
-    if args.device not in ("cpu", "cuda"):
-        raise UserError(f"--device {args.device}: it takes cpu or cuda")
-    from crnn_jt.checkpoint import Run
-    from omr.reading import frame_of
-
-    frame = config.train.rendered.get("frame") or frame_of(config.model, {})
-    train, val = readers(args, config, frame)
-    what = ", ".join(args.train) or f"rendered: {config.train.rendered}, seed {config.train.seed}"
-    trainer = shared.assemble(args, Run(Path(args.out), config), train, val, what)
-    trainer.info["frame"] = frame
-    trainer.run()
+    train, val = open_readers(config)
+    train_to_end(assemble(config, read_options(args), train, val))
 
 
 def _check(args) -> None:
@@ -64,18 +57,13 @@ def _check(args) -> None:
             raise UserError(f"--{option}: is for rendered words; scores are drawn as the configuration says")
 
 
-def readers(args, config, frame: str) -> tuple:
-    """Training and validation readers, framed as the model wants them."""
-    from omr.commands.test import open_scores
-    from omr.reading import Framed
-
-    encoding, seed = config.model.labels.vocabulary, config.train.seed
-    if args.train:
-        train = Framed(open_scores(args.train, args.split, encoding, args.camera), config.model, frame)
-    else:
-        train = shared.rendered(config, seed, shared.endless(config.train), training=True, encoding=encoding)
-    if args.val:
-        val = Framed(open_scores(args.val, args.val_split, encoding, args.val_camera), config.model, frame)
-    else:
-        val = shared.rendered(config, seed + 1_000_003, VALIDATION_SCORES, encoding=encoding)
+def open_readers(config: Config) -> tuple[Reader | None, Reader | None]:
+    """Training and validation data sets, framed as the model wants them; None where scores are rendered."""
+    data, encoding = config.data, config.model.labels.vocabulary
+    train = val = None
+    if data.train:
+        open_all = partial(open_scores, split=data.split or None, encoding=encoding, camera=data.camera)
+        train = Framed(open_shares(data.train, config.train.seed, endless(config.train), open_all), config.model)
+    if data.val:
+        val = Framed(open_scores(list(data.val), data.val_split or None, encoding, data.val_camera), config.model)
     return train, val

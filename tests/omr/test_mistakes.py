@@ -1,18 +1,17 @@
 """A mistyped option of `omr` must be told in one line that names it, before anything is read, trained or written."""
 
-from argparse import Namespace
 from dataclasses import replace
 
 import pytest
 
 from crnn_jt.spec import load_config
+from crnn_jt.training import open_training, open_validation
 from data_tools.cli import main
 from data_tools.lmdb_writer import write_lmdb
 from data_tools.records import jpeg
 from data_tools.scores import RenderedScores
 from data_tools.words import RenderedWords
 from omr.__main__ import COMMANDS
-from omr.commands.train import readers
 
 
 @pytest.fixture
@@ -66,9 +65,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(command, options, why, place, cap
 def test_rendered_validation_is_as_hard_as_music_is(place):
     """A fresh model's easier start must not make its first validations, and so its best weights, look good."""
     config = load_config("omr-light")
-    config = replace(
-        config, train=replace(config.train, rendered={**config.train.rendered, "ease_in": 500, "even": 0.5})
-    )
-    given = Namespace(train=[], val=[], split=None, val_split=None, camera=False, val_camera=False)
-    train, val = readers(given, config, "staff")
+    recipe = config.data.recipe | {"ease_in": 500, "even": 0.5}
+    config = replace(config, data=replace(config.data, recipe=recipe))
+    train, val = open_training(config), open_validation(config)
     assert train.recipe.ease_in == 500 and val.recipe == replace(train.recipe, ease_in=0, even=0.0)
+    assert train.recipe.frame == "staff" and len(val) == 400

@@ -6,19 +6,24 @@ The model here is tiny and untrained: what it reads is nonsense, which must be e
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 from crnn_jt import backend
-from crnn_jt.recognizer import Recognizer, build
+from crnn_jt.models import Recognizer, build
+from crnn_jt.reading import Prediction
 from crnn_jt.spec import StageSpec, load_config
 from crnn_jt.weights import Weights, save_weights
 from data_tools.cli import main
+from data_tools.music.notation import Barline, Note
+from data_tools.music.semantic import READINGS
 from data_tools.scores import Recipe, RenderedScores
 from omr.__main__ import COMMANDS
-from omr.reading import Framed, ScoreReader, understood
+from omr.data import Framed
+from omr.reading import ReadingOptions, ScoreReader, framed, understand
 
 LIGHT = load_config("omr-light").model
 DRAWN = "clef.G-L2 accidental.sharp-L5 note.half-L5 barline-L1"
@@ -32,7 +37,7 @@ TINY = replace(
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, Weights(backend.state(build(TINY, 0)), TINY, {"frame": "staff"}))
+    save_weights(path, Weights(backend.state(build(TINY, 0)), TINY))
     return path
 
 
@@ -94,6 +99,73 @@ def _scores(folder: Path) -> list[str]:
     return ["scores", "--n", "3", "--out", str(folder)]
 
 
+def test_all_pages_of_a_file_are_read_and_named(weights, picture, tmp_path, capsys):
+    """A scan of three pages was read as one, without a word."""
+    with Image.open(picture) as staff:
+        page = Image.new("L", (staff.width + 100, staff.height + 200), 255)
+        page.paste(staff, (50, 100))
+    blank = Image.new("L", page.size, 255)
+    page.save(tmp_path / "scan.tif", save_all=True, append_images=[blank, page])
+    assert run("read", tmp_path / "scan.tif", "--weights", weights, "--json") == 1
+    entries = json.loads(capsys.readouterr().out)
+    name = str(tmp_path / "scan.tif")
+    assert [entry["path"] for entry in entries] == [name, f"{name}#2", f"{name}#3"]
+    assert ["error" in entry for entry in entries] == [False, True, False]
+    assert entries[0]["semantic"] == entries[2]["semantic"]
+
+
+def test_a_staff_on_its_head_is_turned_when_that_reads_better(weights, picture):
+    """Only reading tells which way up a level staff is."""
+    from crnn_jt.weights import load_weights
+
+    reader = ScoreReader(load_weights(weights), "tiny")
+    with Image.open(picture) as staff:
+        page = ImageOps.expand(staff.convert("L"), 60, 255)
+    (upright,) = framed(page, TINY)
+
+    def likeness(image):
+        pixels = [np.asarray(one.resize((300, 96)), float).ravel() for one in (image, upright)]
+        return float(np.corrcoef(*pixels)[0, 1])
+
+    def read(images):
+        confidences = [0.99 if likeness(image) > 0.7 else 0.4 for image in images]
+        return [Prediction("clef-G2 note-C4_half", confidence, "") for confidence in confidences]
+
+    reader.sequence = SimpleNamespace(spec=TINY, read=read)
+    for turned in (page, page.rotate(180)):
+        (found,) = reader.read(turned)
+        assert found.confidence == 0.99 and likeness(found.image) > 0.7
+
+
+def test_what_is_no_staff_of_five_lines_has_no_symbols(weights):
+    from crnn_jt.weights import load_weights
+
+    page = Image.new("L", (900, 300), 255)
+    for line in range(5):
+        ImageDraw.Draw(page).line([(60, 100 + 16 * line), (840, 100 + 16 * line)], fill=0, width=2)
+    (staff,) = ScoreReader(load_weights(weights), "tiny").read(page)
+    assert staff.symbols == [] and "nothing stands" in str(staff.doubts[0]) and staff.events == []
+
+
+TWO_BARS = "clef-G2 timeSignature-2/4 note-F#4_quarter note-F4_quarter barline barline note-C4_half"
+
+
+def test_symbols_are_understood_as_the_options_say():
+    """Bar lines that meet are one; the closing one is PrIMuS's or as drawn; accidentals hold, or not."""
+    image = Image.fromarray(np.zeros((9, 9), np.uint8))
+
+    def staff(**options):
+        return understand(TWO_BARS.split(), 1.0, [1.0] * 7, image, ReadingOptions(**options))
+
+    usual = staff()
+    assert usual.semantic == TWO_BARS.replace("barline barline", "barline").split() + ["barline"]
+    assert usual.symbols == TWO_BARS.split() and not usual.doubts
+    assert not isinstance(usual.events[-1], Barline), "exports end as the picture does"
+    assert staff(barline="drawn").semantic == usual.semantic[:-1]
+    heard = [[event.alter for event in staff(accidentals=name).events if isinstance(event, Note)] for name in READINGS]
+    assert heard == [[1, 1, 0], [1, 0, 0]]
+
+
 def test_mistakes_are_one_line(weights, picture, tmp_path, capsys):
     words = replace(TINY, labels=replace(TINY.labels, vocabulary="", characters="abc", max_length=5))
     save_weights(tmp_path / "words.safetensors", Weights(backend.state(build(words, 0)), words))
@@ -102,6 +174,8 @@ def test_mistakes_are_one_line(weights, picture, tmp_path, capsys):
         (["read", tmp_path / "nothere.png", "--weights", weights], "nothere.png"),
         (["test", "--weights", weights, "--data", tmp_path / "nothere"], "nothere"),
         (["test", "--weights", weights, "--data", picture.parent, "--split", "test"], "--split"),
+        (["read", picture, "--weights", weights, "--accidentals", "odd"], "--accidentals odd"),
+        (["test", "--weights", weights, "--data", tmp_path / "nothere", "--barline", "odd"], "--barline odd"),
         (["train", "--config", "crnn-light", "--out", tmp_path / "run"], "reads words"),
     ):
         assert run(*arguments) == 2
@@ -113,7 +187,7 @@ def test_report_models_have_the_reports_shapes():
     """128x800 becomes 100 steps of 512 features; the wide and the light one keep a step each 4 columns."""
     primus, wide = (Recognizer(load_config(name).model) for name in ("primus", "primus-wide"))
     assert primus.extractor.out_shape(128, 800) == (2, 100) and primus.extractor.out_channels == 256
-    assert primus._features() == 512 and primus.tokenizer.classes == 1782
+    assert primus.seen_features == 512 and primus.tokenizer.classes == 1782
     assert wide.extractor.out_shape(128, 2000) == (2, 500)
     light = Recognizer(TINY)
     assert light.extractor.out_shape(96, 512)[0] == 1 and abs(light.extractor.out_shape(96, 512)[1] - 128) <= 1
@@ -121,17 +195,17 @@ def test_report_models_have_the_reports_shapes():
 
 def test_framed_data_are_what_the_model_learned():
     clean, learned = RenderedScores(2, 2), RenderedScores(2, 2, Recipe(frame="staff", staff_space=96 / 13.7))
-    framed = Framed(clean, TINY, "staff")
+    framed = Framed(clean, TINY)
     assert framed[1].image.height == 96 and framed[1].text == clean[1].text
     assert abs(framed[1].image.width - learned[1].image.width) < 20
-    assert Framed(learned, TINY, "staff")[0].image.tobytes() == learned[0].image.tobytes()
+    assert Framed(learned, TINY)[0].image.tobytes() == learned[0].image.tobytes()
 
 
 def test_agnostic_readings_become_music():
     image = Image.fromarray(np.zeros((9, 9), np.uint8))
-    staff = understood(DRAWN.split(), 1.0, [1.0] * 4, image)
+    staff = understand(DRAWN.split(), 1.0, [1.0] * 4, image)
     assert staff.semantic == ["clef-G2", "keySignature-GM", "note-F#5_half", "barline"] and not staff.doubts
-    broken = understood(["note.half-L5"], 1.0, [1.0], image)
+    broken = understand(["note.half-L5"], 1.0, [1.0], image)
     assert broken.semantic == [] and "clef" in str(broken.doubts[0])
 
 

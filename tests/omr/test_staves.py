@@ -7,7 +7,9 @@ from PIL import Image, ImageOps
 from data_tools.scores import Recipe, RenderedScores
 from data_tools.scores.camera import CameraRecipe, photograph
 from data_tools.scores.framing import frame
-from omr.staves import NoStaff, binarise, crop_to_ink, find_staves
+from omr.combs import stretched
+from omr.ink import NoStaff, binarise, crop_to_ink
+from omr.staves import find_staves
 
 SCORES = RenderedScores(11, 12)
 PAPER = 250
@@ -138,3 +140,11 @@ def test_a_curved_staff_is_one_staff():
     for order in range(4):
         photo = photograph(SCORES[order].image, np.random.default_rng(order), CameraRecipe(strength=1.2))
         assert len(find_staves(photo)) == 1
+
+
+@pytest.mark.parametrize("ink", [slice(0, 20), slice(80, 100)])
+def test_a_staff_beside_whose_ends_there_is_no_ink_stays_as_it_is(ink):
+    """A page photographed at an angle ended in an error: all of its ink was on one side of what was looked at."""
+    dark = np.zeros((40, 100), bool)
+    dark[20:24, ink] = True
+    assert stretched(dark, 24, 5.0, 40, 60) == (40, 60)
