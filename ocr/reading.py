@@ -1,0 +1,244 @@
+"""From a photograph to a page: text found, cut out upright, read, put in order. The library's front door."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from crnn_jt.decoding.lexicon import Lexicon
+from crnn_jt.decoding.regions import Found
+from crnn_jt.detecting import AUTOMATIC, Resolution, is_tiny
+from crnn_jt.pictures import Picture
+from crnn_jt.reading import Prediction
+from crnn_jt.spelling import WordList
+from data_tools.errors import UserError
+from data_tools.photos.cutting import cut, is_tall, lay_down, turn_round
+from data_tools.words.language import Language
+from ocr.documents import see
+from ocr.order import join_words
+from ocr.page import Line, Page, Piece, Word, make_lines
+from ocr.turning import ANGLES, View, find_view, turn, turn_lines_back
+from ocr.words import split_words
+
+MODELS = {"default": ("db-light", "none", "crnn-light")}
+"""Detector, direction and recogniser by the name of the whole."""
+CUTS = ("words", "lines")
+LEAST_CONFIDENCE = 0.5
+"""What is read with less a word is taken for no text."""
+SURE = 0.68
+"""Where nothing is read, a region counts as text from this score on: detectors take more for text than there is."""
+GLANCE = Resolution(longest=640)
+"""At which a picture is looked at where only which way up it lies is asked."""
+CERTAIN = 0.9
+"""Text is turned round if it stands on its head with this probability (PaddleOCR's rule)."""
+
+Words = WordList | Lexicon | Iterable[str]
+
+
+class Detecting(Protocol):
+    """What finds text in a picture, in its pixels: a `crnn_jt.detecting.TextDetector`, or a stand-in."""
+
+    def find(self, image: Image.Image, resolution: Resolution) -> list[Found]: ...
+
+
+class Directing(Protocol):
+    """What says whether text stands on its head: a `crnn_jt.directing.DirectionReader`, or a stand-in."""
+
+    def overturned(self, images: Sequence[Picture]) -> np.ndarray: ...
+
+
+class Recognising(Protocol):
+    """What reads cut-out words or lines: a `crnn_jt.reading.SequenceReader`, or a stand-in."""
+
+    def read(
+        self,
+        images: Sequence[Picture],
+        lexicon: Words | None = None,
+        *,
+        language: str | Language | None = None,
+        spans: bool = False,
+    ) -> list[Prediction]: ...
+
+
+@runtime_checkable
+class ReadingInPlace(Protocol):
+    """What reads regions from what it saw when it found them: a `crnn_jt.spotting.SpotReader`."""
+
+    def read_in_place(
+        self, pixels: np.ndarray, factor: float, quads: Sequence[np.ndarray], lexicon: Words | None, language
+    ) -> list[Prediction]: ...
+
+
+class Choosing(Protocol):
+    """What says how large a picture must be looked at: a `crnn_jt.choosing.ResolutionChooser`, or a stand-in."""
+
+    def choose(self, image: Image.Image, resolution: Resolution) -> Resolution: ...
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How photographs are read: at which resolution; turned by `angle` (None: as is found out, photograph by
+    photograph); and whether regions are `cut` out one by one (words, or the lines of a detector of lines) or joined to
+    lines before they are read, for recognisers that know the space. Raises UserError.
+    """
+
+    resolution: Resolution = AUTOMATIC
+    angle: int | None = None
+    cut: str = "words"
+
+    def __post_init__(self):
+        if self.angle not in (None, *ANGLES):
+            raise UserError(f"angle {self.angle}: it takes {', '.join(map(str, ANGLES))}")
+        if self.cut not in CUTS:
+            raise UserError(f"cut {self.cut}: it takes {' or '.join(CUTS)}")
+
+
+class PhotoReader:
+    """Detector, classifier of direction (or None), recogniser and selector of resolutions (or None), ready to read
+    photographs. A spotter is detector and recogniser in one.
+    """
+
+    def __init__(
+        self,
+        detector: Detecting,
+        recognizer: Recognising,
+        direction: Directing | None = None,
+        options: ReadingOptions = ReadingOptions(),
+        selector: Choosing | None = None,
+    ):
+        self.detector, self.recognizer, self.direction = detector, recognizer, direction
+        self.options, self.selector = options, selector
+
+    def read(
+        self,
+        picture: Picture | Sequence[Picture],
+        lexicon: Words | None = None,
+        language: str | Language | None = None,
+    ) -> Page | list[Page]:
+        """A picture (PIL image, array of uint8, path, `scan.pdf#2` for a page) gives a `Page`, a list of them a list.
+        Lexicon and language are as `crnn_jt.reading.SequenceReader.read` takes them. Raises UserError where a picture
+        does not open.
+        """
+        read = partial(self._read, lexicon=lexicon, language=language)
+        return [read(each) for each in picture] if isinstance(picture, list | tuple) else read(picture)
+
+    def _read(self, picture: Picture, lexicon: Words | None, language: str | Language | None) -> Page:
+        image = see(picture)
+        if self.options.angle is None:
+            views = partial(self._look, image), partial(self._look, image, glance=True)
+            view = find_view(*views, partial(self.recognizer.read, language="none"))
+        else:
+            view = self._look(image, self.options.angle)
+        lines = self._read_regions(view, lexicon, language)
+        return Page(*image.size, turn_lines_back(lines, view.angle, *image.size), view.angle, view.scale)
+
+    def find(self, picture: Picture) -> Page:
+        """As `read` of one picture, but nothing is read: its lines hold words without text, their confidence the
+        detector's score. Pictures are not turned but by the option `angle`.
+        """
+        image = see(picture)
+        view = self._look(image, self.options.angle or 0)
+        pieces = [(_lay(each.quad), each) for each in view.found if each.score >= SURE]
+        lines = make_lines([Piece((Word("", each.score, quad),), quad, each.polygon) for quad, each in pieces])
+        return Page(*image.size, turn_lines_back(lines, view.angle, *image.size), view.angle, view.scale)
+
+    def _look(self, image: Image.Image, angle: int, glance: bool = False) -> View:
+        """A picture turned by an angle, with the regions found. Where text is tiny, it is looked at from closer; a
+        glance at a large one is at it in small: that there is much text is seen all the same.
+        """
+        turned = turn(image, angle)
+        resolution = self.options.resolution
+        if self.selector is not None and not resolution.factor:
+            resolution = self.selector.choose(turned, resolution)
+        closer = resolution.closer(*turned.size)
+        if glance and not resolution.factor and max(turned.size) > GLANCE.longest:
+            resolution, closer = GLANCE, None
+        found = self.detector.find(turned, resolution)
+        if closer is not None and is_tiny(found, resolution.of(*turned.size)):
+            resolution, found = closer, self.detector.find(turned, closer)
+        return View(angle, np.asarray(turned), found, resolution.of(*turned.size))
+
+    def _read_regions(self, view: View, lexicon: Words | None, language: str | Language | None) -> tuple[Line, ...]:
+        """The lines of an upright picture."""
+        quads = self._upright(view.pixels, [_lay(each.quad) for each in view.found])
+        polygons = [each.polygon for each in view.found]
+        if self.options.cut == "lines":
+            quads = polygons = join_words(quads)
+        words = self._read_quads(view, quads, lexicon, language)
+        if lexicon is not None:  # it is of words: those of a line are read again, one by one
+            words = [self._read_apart(view, line, lexicon) for line in words]
+        return make_lines([Piece(*piece) for piece in zip(words, quads, polygons) if _is_text(piece[0])])
+
+    def _read_quads(self, view: View, quads: Sequence[np.ndarray], lexicon, language) -> list[tuple[Word, ...]]:
+        """The words in each quad."""
+        if not quads:
+            return []
+        if isinstance(self.recognizer, ReadingInPlace):
+            predictions = self.recognizer.read_in_place(view.pixels, view.scale, quads, lexicon, language)
+        else:
+            crops = [cut(view.pixels, quad) for quad in quads]
+            predictions = self.recognizer.read(crops, lexicon, language=language, spans=True)
+        if lexicon is not None:
+            lines = [len(prediction.raw.split()) > 1 for prediction in predictions]
+            predictions = [replace(p, text=p.raw) if line else p for p, line in zip(predictions, lines)]
+        return [split_words(prediction, quad) for prediction, quad in zip(predictions, quads)]
+
+    def _read_apart(self, view: View, words: tuple[Word, ...], lexicon: Words) -> tuple[Word, ...]:
+        """The words of a line, where there are several, each read under a lexicon."""
+        if len(words) < 2:
+            return words
+        found = self._read_quads(view, [word.quad for word in words], lexicon, None)
+        return tuple(each for own, word in zip(found, words) for each in own or (word,))
+
+    def _upright(self, pixels: np.ndarray, quads: list[np.ndarray]) -> list[np.ndarray]:
+        """The quads, those of overturned text turned round."""
+        if self.direction is None or not quads:
+            return quads
+        overturned = self.direction.overturned([cut(pixels, quad) for quad in quads]) >= CERTAIN
+        return [turn_round(quad) if turned else quad for quad, turned in zip(quads, overturned)]
+
+
+def _lay(quad: np.ndarray) -> np.ndarray:
+    """A region's quad as it is read: a tall one holds text that runs up."""
+    return lay_down(quad) if is_tall(quad) else quad
+
+
+def _is_text(words: Sequence[Word]) -> bool:
+    """Whether what was read is text, by the (geometric) mean of its words' confidences."""
+    return bool(words) and float(np.prod([word.confidence for word in words])) ** (1 / len(words)) >= LEAST_CONFIDENCE
+
+
+def load(
+    models: str = "default",
+    detector: str | os.PathLike | None = None,
+    direction: str | os.PathLike | None = None,
+    recognizer: str | os.PathLike | None = None,
+    options: ReadingOptions = ReadingOptions(),
+    spotter: str | os.PathLike | None = None,
+    selector: str | os.PathLike | None = None,
+) -> PhotoReader:
+    """The models of that name, or in their place others by name or weights file; a `spotter` in place of detector and
+    recogniser, a `selector` of resolutions before them. Raises UserError.
+
+    >>> import ocr
+    >>> ocr.load(detector="runs/db/best.safetensors").read("street.jpg").text
+    """
+    from crnn_jt import choosing, detecting, directing, reading, spotting
+
+    if models not in MODELS:
+        raise UserError(f"--models {models}: it takes {' or '.join(MODELS)}")
+    names = [str(given or own) for given, own in zip((detector, direction, recognizer), MODELS[models])]
+    turns = None if names[1] == "none" else directing.load(names[1])
+    chooser = None if selector is None else choosing.load(selector)
+    if spotter is None:
+        return PhotoReader(detecting.load(names[0]), reading.load(names[2]), turns, options, chooser)
+    if detector is not None or recognizer is not None:
+        raise UserError(f"--spotter {spotter}: finds and reads; leave --detector and --recognizer out")
+    both = spotting.load(spotter)
+    return PhotoReader(both, both, turns, options, chooser)
