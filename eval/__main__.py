@@ -1,18 +1,25 @@
-"""python -m eval COMMAND: measure recognisers as the literature does."""
+"""python -m eval COMMAND: measure recognisers as the literature does. Every package here with a `command.py` is one."""
+
+from __future__ import annotations
 
 import sys
+from importlib import import_module
+from pathlib import Path
 
 from data_tools.cli import Command, main
 
-COMMANDS = {
-    "words": Command("eval.commands.words", "word accuracy by the published protocols: table, JSON, HTML page"),
-    "lexicon": Command("eval.commands.lexicon", "lexicon decoding: accuracy and time against size and edit distance"),
-    "speed": Command("eval.commands.speed", "images a second, inference and training, against other engines"),
-    "staves": Command("eval.commands.staves", "staves a second, reading and training, and the memory of a long staff"),
-    "stages": Command("eval.commands.stages", "train the stage combinations for the same budget and compare them"),
-    "renderer": Command("eval.commands.renderer", "what each effect of the word renderer is worth"),
-    "reading": Command("eval.commands.reading", "ways of reading training data, in samples a second"),
-}
+
+def find_commands() -> dict[str, Command]:
+    """The benches by name, with the first line of their packages' docstrings."""
+    names = sorted(path.parent.name for path in Path(__file__).parent.glob("*/command.py"))
+    return {name: Command(f"eval.{name}.command", _summarize(name)) for name in names}
+
+
+def _summarize(name: str) -> str:
+    return import_module(f"eval.{name}").__doc__.strip().splitlines()[0].rstrip(".")
+
+
+COMMANDS = find_commands()
 
 if __name__ == "__main__":
     sys.exit(main("eval", "Measure recognisers as the literature does.", COMMANDS))

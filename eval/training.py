@@ -1,16 +1,18 @@
-"""Trainings that a bench runs one after another: the options that are `crnn_jt train`'s, and how they go on after an
-interruption."""
+"""Trainings that a bench runs one after another: their options, and how they go on after an interruption."""
 
 from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from crnn_jt import training
+from crnn_jt.options import read_changes
 from crnn_jt.spec import Config, to_dict
+from crnn_jt.training import TrainOptions
 from data_tools.errors import UserError
 from data_tools.files import write_text
 
@@ -19,10 +21,15 @@ Outcome = TypeVar("Outcome")
 
 
 def add_arguments(parser) -> None:
-    """Adds to a jsonargparse parser what every training of a bench takes."""
-    parser.add_argument("--out", type=str, default=None, help="folder for the run folders; an interrupted one goes on")
+    """Adds to a jsonargparse parser what every training of a bench takes, with its budget in steps or minutes."""
     parser.add_argument("--steps", type=int, default=None, help="optimiser steps of each training")
     parser.add_argument("--minutes", type=float, default=0.0, help="or minutes of each")
+    add_shared_arguments(parser)
+
+
+def add_shared_arguments(parser) -> None:
+    """What every training of a bench takes but its budget."""
+    parser.add_argument("--out", type=str, default=None, help="folder for the run folders; an interrupted one goes on")
     parser.add_argument("--batch-size", type=int, default=None, help="images a step instead of the configuration's")
     parser.add_argument("--fonts", type=str, default=None, help="a folder of fonts for rendered words")
     parser.add_argument("--words", type=str, default=None, help="a word list for rendered words")
@@ -34,34 +41,26 @@ def add_arguments(parser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
-def configured(args) -> tuple[Namespace, Config]:
-    """`crnn_jt train`'s options, as given here or else as they are there, and the configuration that they make.
+def configure(args) -> tuple[TrainOptions, Config]:
+    """What all trainings of a bench share, and the configuration that the options make.
 
     Raises UserError for what no training could begin with.
     """
-    from jsonargparse import ArgumentParser
-
-    from crnn_jt.commands import train
-
     if not args.out:
         raise UserError("--out: name a folder for the run folders")
     if args.steps is None and not args.minutes:
         raise UserError("--steps or --minutes: name the budget of each training")
-    if args.device not in ("cpu", "cuda"):
-        raise UserError(f"--device {args.device}: it takes cpu or cuda")
-    parser = ArgumentParser()
-    train.add_arguments(parser)
-    given = Namespace(**{**vars(parser.get_defaults()), **vars(args)})
-    return given, train.configure(given)
+    options = TrainOptions(args.out, init=getattr(args, "init", None) or "", minutes=args.minutes, device=args.device)
+    return options, training.configure(args.config, read_changes(args))
 
 
-def settle(out: Path, args: Namespace, config: Config) -> None:
+def record_settings(out: Path, options: TrainOptions, config: Config) -> None:
     """Writes down what all trainings in `out` share. Raises UserError where it holds trainings of other settings: they
     could not be compared.
     """
-    shared = {"init": args.init, "minutes": args.minutes, "train": args.train, "val": args.val}
-    shared |= {f"train.{name}": value for name, value in to_dict(config.train).items() if name != "workers"}
-    shared |= {f"model.{name}": value for name, value in to_dict(config.model).items()}
+    shared = {"init": options.init, "minutes": options.minutes}
+    for section, values in to_dict(config).items():
+        shared |= {f"{section}.{name}": value for name, value in values.items() if name != "workers"}
     path = out / SETTINGS
     if not path.is_file():
         if any(out.glob("*/metrics.jsonl")):
@@ -79,23 +78,21 @@ def settle(out: Path, args: Namespace, config: Config) -> None:
             raise UserError(f"--out {out}: was begun with other settings ({was}); name another folder")
 
 
-def train(config: Config, args: Namespace, folder: Path) -> tuple:
+def train(config: Config, options: TrainOptions, folder: Path) -> tuple:
     """Trains into `folder`, from its checkpoint where an interrupted run left one (a finished one is not trained any
     more): trainer, its last validation. Raises UserError.
     """
-    from crnn_jt.checkpoint import Run
-    from crnn_jt.commands import train as training
+    from crnn_jt.checkpoint import RunFolder
 
-    run = Run(folder, config)
+    run = RunFolder(folder, config)
     resume = run.checkpoint.is_file()
     if not resume:
         run.metrics.unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
-    given = Namespace(**{**vars(args), "resume": resume})
-    trainer = training.assemble(given, run, *training.data(given, config))
+    trainer = training.assemble(config, replace(options, out=folder, resume=resume))
     return trainer, trainer.run()
 
 
-def one_by_one(
+def train_each(
     names: Iterable[str], train_one: Callable[[str], Outcome], report: Callable[[list[Outcome], list[str]], None]
 ) -> tuple[list[Outcome], list[str]]:
     """What `train_one` makes of each name, and a line for each that it refuses; reported anew after each.
@@ -103,7 +100,7 @@ def one_by_one(
     Raises UserError where all are refused.
     """
     outcomes, problems = [], {}
-    for name in _announced(list(names)):
+    for name in _announce(list(names)):
         try:
             outcomes.append(train_one(name))
         except UserError as error:
@@ -114,14 +111,7 @@ def one_by_one(
     return outcomes, [f"{name}: {why}" for name, why in problems.items()]
 
 
-def _announced(names: list[str]) -> Iterator[str]:
+def _announce(names: list[str]) -> Iterator[str]:
     for number, name in enumerate(names, 1):
         print(f"{name}, {number} of {len(names)}", file=sys.stderr, flush=True)
         yield name
-
-
-def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table for the documents: the first column to the left, the others to the right."""
-    header = list(header)
-    ruler = ["---", *["---:"] * (len(header) - 1)]
-    return "".join("| " + " | ".join(map(str, row)) + " |\n" for row in (header, ruler, *rows))

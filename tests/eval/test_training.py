@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 
 import pytest
 import yaml
 
 from crnn_jt.spec import to_dict
-from crnn_jt.weights import load_weights
-from data_tools.cli import main
 from data_tools.errors import UserError
 from eval import training
-from eval.__main__ import COMMANDS
 from tests.crnn_jt import tiny
 
 
@@ -27,7 +23,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def asked(config, tmp_path):
-    """Options of a bench that trains on drawn words, what `configured` makes of them."""
+    """Options of a bench that trains on drawn words, what `configure` makes of them."""
     data = str(tiny.write_set(tmp_path / "set", 8))
 
     def make(**changes):
@@ -36,7 +32,7 @@ def asked(config, tmp_path):
         parser = ArgumentParser()
         training.add_arguments(parser)
         given = vars(parser.get_defaults()) | {"config": str(config), "out": str(tmp_path / "out"), "steps": 4}
-        return training.configured(Namespace(**{**given, "train": [data], "val": [data], **changes}))
+        return training.configure(Namespace(**{**given, "train": [data], "val": [data], **changes}))
 
     return make
 
@@ -45,7 +41,7 @@ def test_a_finished_training_is_not_trained_again_and_an_interrupted_one_goes_on
     """A bench of hours that was interrupted once."""
     args, config = asked()
     whole, scores = training.train(config, args, tmp_path / "whole")
-    losses = [line["loss"] for line in whole.run_folder.history() if "loss" in line]
+    losses = [line["loss"] for line in whole.folder.history() if "loss" in line]
     before = (tmp_path / "whole/last.safetensors").read_bytes()
     assert training.train(config, args, tmp_path / "whole")[1] == scores and len(losses) == 4
     assert (tmp_path / "whole/last.safetensors").read_bytes() == before
@@ -53,7 +49,7 @@ def test_a_finished_training_is_not_trained_again_and_an_interrupted_one_goes_on
     args, shorter = asked(steps=2)
     training.train(shorter, args, tmp_path / "cut")
     trainer, _ = training.train(config, args, tmp_path / "cut")
-    assert [line["loss"] for line in trainer.run_folder.history() if "loss" in line] == losses
+    assert [line["loss"] for line in trainer.folder.history() if "loss" in line] == losses
 
 
 def test_a_training_killed_before_its_first_checkpoint_begins_anew(asked, tmp_path):
@@ -62,24 +58,24 @@ def test_a_training_killed_before_its_first_checkpoint_begins_anew(asked, tmp_pa
     (tmp_path / "run").mkdir()
     (tmp_path / "run/metrics.jsonl").write_text('{"step": 1, "loss": 99.0}\n')
     trainer, _ = training.train(config, args, tmp_path / "run")
-    assert [line["step"] for line in trainer.run_folder.history() if "loss" in line] == [1, 2, 3, 4]
+    assert [line["step"] for line in trainer.folder.history() if "loss" in line] == [1, 2, 3, 4]
 
 
 def test_trainings_of_other_settings_are_not_mixed(asked, tmp_path):
     """A table whose rows had different budgets, seeds or starting weights would compare nothing."""
     out = tmp_path / "out"
-    training.settle(out, *asked(init=None))
-    training.settle(out, *asked(init=None))
-    training.settle(out, *asked(init=None, workers=3))
+    training.record_settings(out, *asked(init=None))
+    training.record_settings(out, *asked(init=None))
+    training.record_settings(out, *asked(init=None, workers=3))
     for changes, named in (
         ({"steps": 5}, "train.steps was 4, is 5"),
         ({"seed": 1}, "train.seed was 0, is 1"),
-        ({"init": "crnn-light"}, "init was None, is 'crnn-light'"),
-        ({"fonts": "mine"}, "train.rendered"),
+        ({"init": "crnn-light"}, "init was '', is 'crnn-light'"),
+        ({"fonts": "mine"}, "data.recipe"),
         ({"minutes": 2.0}, "minutes was 0.0, is 2.0"),
     ):
         with pytest.raises(UserError, match=named):
-            training.settle(out, *asked(**{"init": None, **changes}))
+            training.record_settings(out, *asked(**{"init": None, **changes}))
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "\xff"])
@@ -87,14 +83,14 @@ def test_settings_that_cannot_be_read_are_one_line(content, asked, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/settings.json").write_text(content, "latin-1")
     with pytest.raises(UserError, match=r"settings\.json"):
-        training.settle(tmp_path / "out", *asked(init=None))
+        training.record_settings(tmp_path / "out", *asked(init=None))
 
 
 def test_a_folder_of_other_runs_is_left_alone(asked, tmp_path):
     (tmp_path / "out/default").mkdir(parents=True)
     (tmp_path / "out/default/metrics.jsonl").write_text("")
     with pytest.raises(UserError, match="runs of something else"):
-        training.settle(tmp_path / "out", *asked(init=None))
+        training.record_settings(tmp_path / "out", *asked(init=None))
     assert (tmp_path / "out/default/metrics.jsonl").exists()
 
 
@@ -106,56 +102,8 @@ def test_one_that_fails_does_not_stop_the_others_and_all_failing_is_said_once():
             raise UserError("--fonts x: no such folder")
         return name
 
-    outcomes, problems = training.one_by_one(["a", "bad", "b"], train_one, lambda *told: reported.append(told))
+    outcomes, problems = training.train_each(["a", "bad", "b"], train_one, lambda *told: reported.append(told))
     assert outcomes == ["a", "b"] and problems == ["bad: --fonts x: no such folder"] and len(reported) == 3
     with pytest.raises(UserError) as caught:
-        training.one_by_one(["bad1", "bad2"], train_one, lambda *_: None)
+        training.train_each(["bad1", "bad2"], train_one, lambda *_: None)
     assert str(caught.value) == "--fonts x: no such folder"
-
-
-def test_two_variants_of_the_renderer_end_in_a_table_and_an_interrupted_bench_goes_on(tmp_path, capsys, monkeypatch):
-    """The real thing, four steps each from given weights: interrupted in the second variant, then finished."""
-    from crnn_jt.checkpoint import Run
-
-    model = tiny.model(characters="0123456789abcdefghijklmnopqrstuvwxyz", max_length=8)
-    settings = tiny.config(model, steps=4, checkpoint_every=1)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(to_dict(settings)))
-    root = tiny.write_set(tmp_path / "root/SVT", 4).parent
-    words = ["renderer", "--root", root, "--out", tmp_path / "out", "--config", tmp_path / "tiny.yaml", "--steps", 4]
-    words += ["--variants", "default,no-camera", "--json"]
-
-    def bench(*more):
-        code = main("eval", "", COMMANDS, [str(word) for word in (*words, *more)])
-        return code, capsys.readouterr().out
-
-    log = Run.log
-    monkeypatch.setattr("crnn_jt.commands.train.VALIDATION_WORDS", 8)
-
-    def interrupted(run, **values):
-        log(run, **values)
-        if run.folder.name == "no-camera" and run.progress.step == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Run, "log", interrupted)
-    assert bench() == (130, "")
-    assert len(json.loads((tmp_path / "out/renderer.json").read_text())["variants"]) == 1
-    first = (tmp_path / "out/default/last.safetensors").stat().st_mtime_ns
-    monkeypatch.setattr(Run, "log", log)
-    code, out = bench()
-    assert code == 0 and json.loads(out) == json.loads((tmp_path / "out/renderer.json").read_text())
-    assert [(one["variant"], one["images"]) for one in json.loads(out)["variants"]] == [
-        ("default", 16),
-        ("no-camera", 16),
-    ]
-    assert (tmp_path / "out/default/last.safetensors").stat().st_mtime_ns == first
-    steps = [line["step"] for line in Run(tmp_path / "out/no-camera", settings).history() if "loss" in line]
-    assert steps == [1, 2, 3, 4]
-    table = (tmp_path / "out/renderer.md").read_text().splitlines()
-    assert table[0] == "| variant | what it changes | SVT | all | change |"
-    assert table[3].startswith("| no-camera | `graphic` 1.0 | ") and "fresh weights, 4 steps of 4 words" in table[5]
-
-    start = str(tmp_path / "out/default/last.safetensors")
-    assert bench("--init", start)[0] == 2, "another start is another bench"
-    words[words.index("--out") + 1] = tmp_path / "tuned"
-    assert bench("--init", start, "--variants", "default")[0] == 0
-    assert load_weights(tmp_path / "tuned/default/last.safetensors").info["init"] == start

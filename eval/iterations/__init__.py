@@ -1,0 +1,1 @@
+"""What language adds to vision, iteration by iteration."""

@@ -1,0 +1,1 @@
+"""Lexicon decoding: accuracy and time against size and edit distance."""

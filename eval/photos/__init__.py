@@ -1,0 +1,1 @@
+"""Photographs by the ICDAR protocols, words found and read: table, JSON, HTML page."""

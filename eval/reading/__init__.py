@@ -1,0 +1,1 @@
+"""Ways of reading training data, in samples a second."""

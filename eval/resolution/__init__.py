@@ -1,0 +1,1 @@
+"""What low resolutions cost and save: scales, distillation, selector."""

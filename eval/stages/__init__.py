@@ -1,0 +1,1 @@
+"""Train the stage combinations for the same budget and compare them."""

@@ -1,0 +1,1 @@
+"""PP-OCR's tables of strategies: what each is worth, every row a configuration."""

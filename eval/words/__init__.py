@@ -1,0 +1,1 @@
+"""Word accuracy by the published protocols: table, JSON, HTML page."""
