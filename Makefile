@@ -1,4 +1,4 @@
-# make demo   set-up from nothing, then reads the example images and a staff with the bundled models
+# make demo   set-up from nothing, then reads the example images, a photograph and a staff with the bundled models
 # make test   set-up from nothing, then the tests
 # The environment is kept in .venv; nothing is fetched but from the Python package index.
 
@@ -6,6 +6,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TORCH := .venv-torch/bin
 IMAGES := crnn_jt/bundled/images
+SHARED := -n 2 --dist loadfile  # two processes; ARGS="-n 0 FILE" runs a file in this one
+CPP = $(shell find crnn_jt -name '*.h' -o -name '*.cc')
+STREET := ocr/examples/street.jpg
 STAVES := omr/examples/incipit.png $(wildcard ../shared/data/primus_example/*.png)
 
 .PHONY: help demo test test-torch lint format bench fonts clean
@@ -13,23 +16,26 @@ STAVES := omr/examples/incipit.png $(wildcard ../shared/data/primus_example/*.pn
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/ready  ## set up, then read the ten bundled images and a bundled staff
+demo: .venv/ready  ## set up, then read the ten bundled images, a photograph and a staff
 	$(BIN)/python -m crnn_jt read $(IMAGES)
+	$(BIN)/python -m ocr read $(STREET) --png street.check.png
 	$(BIN)/python -m omr read $(STAVES)
 
 test: .venv/ready-dev  ## set up, then run the tests on Jittor
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 test-torch: .venv-torch/ready  ## the same tests with PyTorch behind the seam
-	CRNN_BACKEND=torch $(TORCH)/python -m pytest tests/crnn_jt $(ARGS)
+	CRNN_BACKEND=torch $(TORCH)/python -m pytest $(SHARED) tests/crnn_jt $(ARGS)
 
-lint: .venv/ready-dev  ## ruff: rules and format
+lint: .venv/ready-dev  ## Python: ruff's rules and format; C++: clang-format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
-format: .venv/ready-dev  ## let ruff mend what it can
+format: .venv/ready-dev  ## mend what the linters can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
 
 bench: .venv/ready-bench .venv-torch/ready  ## training and reading images/s, Jittor against PyTorch in turn
 	$(BIN)/python -m eval speed $(ARGS)
@@ -37,8 +43,8 @@ bench: .venv/ready-bench .venv-torch/ready  ## training and reading images/s, Ji
 fonts: .venv/ready  ## fetch the open font families that training uses, into fonts/ (needs npm)
 	$(BIN)/python -m data_tools fonts --fetch fonts
 
-clean:  ## remove the environments
-	rm -rf .venv .venv-torch
+clean:  ## remove the environments, and what building a wheel leaves
+	rm -rf .venv .venv-torch .venv-rapidocr build dist *.egg-info
 
 .venv/ready: requirements.txt
 	@test -n "$(PYTHON)" || { echo "make: python3.11 not found; install it (Debian, Ubuntu: apt install python3.11 python3.11-venv python3.11-dev)"; exit 2; }
@@ -59,4 +65,9 @@ clean:  ## remove the environments
 .venv-torch/ready: requirements-torch.txt
 	$(PYTHON) -m venv .venv-torch
 	$(TORCH)/pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	touch $@
+
+.venv-rapidocr/ready: requirements-rapidocr.txt
+	$(PYTHON) -m venv .venv-rapidocr
+	.venv-rapidocr/bin/pip install --quiet --disable-pip-version-check -r requirements-rapidocr.txt
 	touch $@
