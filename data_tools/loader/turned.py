@@ -16,6 +16,19 @@ TURNS = (0, 180)
 """The classes: by how many degrees a line is turned."""
 SHORTEST = 3
 """Shorter words are left out: some of them read the same both ways, and nobody could tell others."""
+SQUEEZED = 1.5
+"""By how much a picture is squeezed to the model's width at most; of a longer one a part is looked at."""
+
+
+def cut_part(image: Image.Image, transform: ResizeFixed, place: float) -> Image.Image:
+    """What a classifier looks at of a picture: all of it, or a part of one that is too long; `place` from 0, at its
+    left end, to 1, at its right end.
+    """
+    longest = round(SQUEEZED * image.height * transform.width / transform.height)
+    if image.width <= longest:
+        return image
+    left = round(place * (image.width - longest))
+    return image.crop((left, 0, left + longest, image.height))
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,9 @@ class Turned:
 
 @dataclass(frozen=True)
 class Turn:
-    """Collates pictures of lines, each turned by a class drawn for its sample. Records: `pixels`, `turn`, `key`."""
+    """Collates pictures of lines, each turned by a class drawn for its sample; of long ones, any part. Records:
+    `pixels`, `turn`, `key`.
+    """
 
     transform: ResizeFixed
     augment: Augment | None = None
@@ -45,7 +60,7 @@ class Turn:
         if TURNS[turn]:
             image = image.transpose(Image.Transpose.ROTATE_180)
         told = sum(character.isalnum() for character in sample.text) >= SHORTEST
-        pixels = self.transform.pixels(image)
+        pixels = self.transform.pixels(cut_part(image, self.transform, rng.random()))
         return {"pixels": pixels, "turn": np.array(turn if told else -1, np.int32), "key": sample.key}
 
     def extent(self, record: Record) -> int:

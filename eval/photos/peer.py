@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,20 @@ class RapidOCR:
 
     def read(self, image: Image.Image) -> tuple[float, Page]:
         """Seconds that a picture took, handing it over not counted, and what was read."""
+        answer = self._ask(image, "page")
+        self.megabytes = answer["megabytes"]
+        pieces = [make_piece(np.float32(quad), text, score) for quad, text, score in answer["found"] if text.strip()]
+        return answer["seconds"], Page(*image.size, make_lines(pieces))
+
+    def overturned(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """The probability that each picture of a word or line stands on its head, (N,), by its classifier."""
+        return np.float32([self._ask(image, "direction")["overturned"] for image in images])
+
+    def _ask(self, image: Image.Image, what: str) -> dict[str, Any]:
         image = image.convert("RGB")
+        head = {"width": image.width, "height": image.height, "what": what}
         try:
-            self._process.stdin.write(json.dumps({"width": image.width, "height": image.height}).encode() + b"\n")
+            self._process.stdin.write(json.dumps(head).encode() + b"\n")
             self._process.stdin.write(image.tobytes())
             self._process.stdin.flush()
         except BrokenPipeError:
@@ -53,9 +64,7 @@ class RapidOCR:
         answer = json.loads(self._process.stdout.readline() or '{"error": "it ended"}')
         if "error" in answer:
             raise UserError(f"--peer rapidocr: {answer['error']}; {HOW}")
-        self.megabytes = answer["megabytes"]
-        pieces = [make_piece(np.float32(quad), text, score) for quad, text, score in answer["found"] if text.strip()]
-        return answer["seconds"], Page(*image.size, make_lines(pieces))
+        return answer
 
     def close(self) -> None:
         """Ends the process."""
