@@ -18,7 +18,7 @@ from crnn_jt.tasks import task_of
 from crnn_jt.weights import Weights
 from data_tools.augmentations import MIXES, Augmentations
 from data_tools.errors import UserError
-from data_tools.loader.turned import Turn, Turned
+from data_tools.loader.turned import Turn, Turned, cut_part
 from data_tools.sample import Sample
 from data_tools.transforms import ResizeFixed
 from tests.crnn_jt import tiny
@@ -44,6 +44,38 @@ def test_pictures_are_turned_and_short_words_are_not_judged():
     assert [int(record["turn"]) for record in records] == turned and 4 < sum(turned) < 16
     assert collate.record(Sample(picture, "I!", "k"), np.random.default_rng(0))["turn"] == -1
     assert len(collate.batch([])) == 0
+
+
+def test_of_a_long_line_parts_are_looked_at_and_not_squeezed():
+    """Learnt from at any place; judged by all three of its parts, here each of another grey."""
+    transform = ResizeFixed(32, 40)
+    line = Image.new("L", (180, 32))
+    for place, grey in ((0, 10), (60, 100), (120, 200)):
+        line.paste(grey, (place, 0, place + 60, 32))
+    seen = {cut_part(line, transform, place).getpixel((30, 5)) for place in (0.0, 0.5, 1.0)}
+    assert seen == {10, 100, 200} and cut_part(line, transform, 0.3).size == (60, 32)
+    records = [Turn(transform).record(Sample(line, "word", "k"), np.random.default_rng(n)) for n in range(20)]
+    assert len({int(record["pixels"].mean()) for record in records}) > 5
+    word = line.crop((0, 0, 60, 32))
+    assert cut_part(word, transform, 0.7) is word
+
+
+def test_the_unsure_are_looked_at_turned_round():
+    """By a network that cannot tell, both judgements cancel: a half. A sure one is asked once."""
+    reader = DirectionReader(Weights(state(tiny.lively(build(tiny.direction(), 0))), tiny.direction(), {}), "tiny")
+    asked = []
+
+    def look(images, odds):
+        asked.append(len(images))
+        chance = 1 / (1 + np.exp(-odds))
+        return np.float32([[1 - chance, chance]] * len(images))
+
+    pictures = [tiny.draw("abcd"), tiny.draw("ba", (180, 32))]
+    for odds, looks, expected in ((0.5, [4, 4], 0.5), (5.0, [4], 1 / (1 + np.exp(-5.0)))):
+        reader._look = lambda images, odds=odds: look(images, odds)
+        np.testing.assert_allclose(reader.overturned(pictures), expected, atol=1e-3)
+        assert asked == looks
+        asked.clear()
 
 
 @pytest.mark.skipif(NAME != "jittor", reason="Jittor only: the kernels are its")

@@ -74,5 +74,8 @@ def test_an_environment_without_it_is_told_what_to_do(monkeypatch):
 def test_rapidocr_reads_the_street():
     peer = RapidOCR(1)
     seconds, page = peer.read(Image.open("ocr/examples/street.jpg"))
+    word = Image.open("crnn_jt/bundled/images/08.png")
+    upright, overturned = peer.overturned([word, word.transpose(Image.Transpose.ROTATE_180)])
     peer.close()
+    assert upright < 0.5 < overturned
     assert seconds > 0 and "embryonic" in page.text.lower()
