@@ -2,12 +2,14 @@
 
   python -m crnn_jt search paths --config autostr --out runs/paths
   python -m crnn_jt search operations --config autostr --path ABABB --out runs/operations
+  python -m crnn_jt search operations --config autostr --out runs/latency --cost latency --goal 4000
 
 paths: one operation in all layers, trained on each of the ten typical downsampling paths; a table, best validation
 loss first, and paths.json. operations: the seven operations of each layer under a cost, on one path; found.yaml to
 train, and found.safetensors with what the weights learnt on the way. What the alphas learn from must not be what is
 learnt from otherwise: --search-data, or else rendered words of another seed and --search-fonts. Either goes on with
---resume, as it was begun.
+--resume, as it was begun. --cost latency measures first what each operation takes in each layer on this machine, where
+nothing else should run, and keeps the table as latency.json; --latencies takes such a table instead.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from crnn_jt.options import add_training_arguments, read_config, read_options
 from crnn_jt.spec import Config
+from data_tools.checks import check_one_of
 from data_tools.errors import UserError
 
 SAMPLES = {"paths": 100_000, "operations": 500_000}
@@ -34,7 +37,9 @@ def add_arguments(parser) -> None:
     parser.add_argument("--search-data", type=str, nargs="+", default=[], help="operations: what the alphas learn from")
     parser.add_argument("--search-fonts", type=str, default="", help="operations: a folder of fonts for their words")
     parser.add_argument("--beta", type=float, default=0.6, help="operations: how much the cost weighs; 0: nothing")
-    parser.add_argument("--goal", type=float, default=450.0, help="operations: millions of multiply-adds")
+    parser.add_argument("--cost", type=str, default="flops", help="operations: flops (multiply-adds) or latency")
+    parser.add_argument("--goal", type=float, default=450.0, help="operations: millions, or microseconds a picture")
+    parser.add_argument("--latencies", type=str, default="", help="operations: a table that was measured before")
     parser.add_argument("--every", type=int, default=5, help="operations: each this many steps one for the alphas")
     parser.add_argument("--warm-up", type=int, help="operations: steps of drawing alike (a third of all)")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
@@ -45,6 +50,9 @@ def run(args) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if args.samples is not None and args.samples < 1:
         raise UserError(f"--samples {args.samples}: it takes 1 or more")
+    check_one_of("--cost", args.cost, ("flops", "latency"))
+    if args.latencies and args.cost != "latency":
+        raise UserError("--latencies: it goes with --cost latency")
     found = _paths(args) if args.step == "paths" else _operations(args)
     if args.json:
         print(json.dumps(found, indent=1))
@@ -63,7 +71,8 @@ def _paths(args) -> list[dict]:
 
 
 def _operations(args) -> list[dict]:
-    from crnn_jt.search.runs import begin, operations_config, write_found
+    from crnn_jt.search.latency import write_table
+    from crnn_jt.search.runs import begin, operations_config, with_latencies, write_found
     from crnn_jt.training import assemble
 
     config, given = read_config(args), None
@@ -74,11 +83,15 @@ def _operations(args) -> list[dict]:
         options |= {"data": list(args.search_data)} if args.search_data else {}
         options |= {"recipe": {"fonts": [args.search_fonts]}} if args.search_fonts else {}
         config = operations_config(given, args.path, options)
+        if args.cost == "latency":
+            config = with_latencies(config, Path(args.latencies) if args.latencies else None)
         if args.learning_rate is not None:
             config = replace(config, train=replace(config.train, learning_rate=args.learning_rate))
     trainer = assemble(config, read_options(args))
     if given is not None:
         begin(Path(args.out), given)
+        if args.cost == "latency":
+            write_table(Path(args.out) / "latency.json", config.task.options["latencies"])
     trainer.run()
     return write_found(Path(args.out))
 

@@ -127,6 +127,22 @@ def operations_config(config: Config, path: str, search: dict[str, Any]) -> Conf
     return replace(opened, train=train, task=StageSpec("search", search))
 
 
+def with_latencies(config: Config, table: Path | None) -> Config:
+    """The configuration of a search with a table of latencies in place of multiply-adds: a file's, or measured now.
+    Raises UserError.
+    """
+    from crnn_jt.models import construct
+    from crnn_jt.search.latency import measure_table, read_table
+    from crnn_jt.search.supernet import input_shape
+
+    if table is not None:
+        found = read_table(table)
+    else:
+        model = construct(config.model)
+        found = measure_table(model.extractor.layers(), input_shape(model))
+    return replace(config, task=StageSpec("search", {**config.task.options, "latencies": found}))
+
+
 def write_found(folder: Path) -> list[dict[str, Any]]:
     """Writes what a run of the task `search` found into its folder: `found.safetensors`, the network with the weights
     that it learnt on the way, and `found.yaml`, the configuration that the search was given with this network, to be

@@ -20,22 +20,29 @@ STACK = "extractor.stack."
 
 @dataclass(frozen=True)
 class Prices:
-    """Multiply-adds for a picture of one size: of all that is no choice, of each candidate by its choice's place."""
+    """What a picture of one size costs: all that is no choice, and each candidate by its choice's place; in which unit,
+    by name, and how many multiply-adds or microseconds one of it is.
+    """
 
-    fixed: int
+    fixed: float
     candidates: dict[int, np.ndarray]
+    unit: str = "millions"
+    size: float = 1e6
 
-    def cheapest(self) -> int:
+    def cheapest(self) -> float:
         """Of the network that saves wherever it can."""
-        return self.fixed + sum(int(own.min()) for own in self.candidates.values())
+        return self.fixed + sum(float(own.min()) for own in self.candidates.values())
 
-    def of(self, chosen: Mapping[int, int]) -> int:
+    def of(self, chosen: Mapping[int, int]) -> float:
         """Of the network with these candidates, by place."""
-        return self.fixed + sum(int(own[chosen[place]]) for place, own in self.candidates.items())
+        return self.fixed + sum(float(own[chosen[place]]) for place, own in self.candidates.items())
 
 
 def prices_of(plan: Plan, before: Shape) -> Prices:
-    """Prices for a picture of the shape `before`. Raises UserError where there is no choice, or one within a layer."""
+    """Multiply-adds for a picture of the shape `before`. Raises UserError where there is no choice, or one within a
+    layer.
+    """
+    require_choices(plan)
     fixed, candidates, kept = 0, {}, {}
     for place, layer in enumerate(plan):
         if isinstance(layer, Choice):
@@ -44,10 +51,14 @@ def prices_of(plan: Plan, before: Shape) -> Prices:
         else:
             fixed += layer.cost(before.height, before.width, kept)
         before = layer.shape(before, kept)
-    count = sum(isinstance(layer, Choice) for _, layer in layers.walk(plan))
-    if not candidates or count != len(candidates):
-        raise UserError("a search takes an extractor with choices, each a layer of its plan, none within another layer")
     return Prices(fixed, candidates)
+
+
+def require_choices(plan: Plan) -> None:
+    """Raises UserError where there is no choice, or one within a layer."""
+    count = sum(isinstance(layer, Choice) for _, layer in layers.walk(plan))
+    if not count or count != sum(isinstance(layer, Choice) for layer in plan):
+        raise UserError("a search takes an extractor with choices, each a layer of its plan, none within another layer")
 
 
 def choose(plan: Plan, arrays: Mapping[str, np.ndarray], prefix: str) -> dict[int, int]:

@@ -13,6 +13,7 @@ import numpy as np
 from crnn_jt.backend import ops, ranks
 from crnn_jt.models.recognizer import Recognizer
 from crnn_jt.optimizers import Turn
+from crnn_jt.search.latency import Table, prices_in
 from crnn_jt.search.supernet import STACK, input_shape, prices_of
 from crnn_jt.sources import render
 from crnn_jt.spec import Config
@@ -25,7 +26,6 @@ from data_tools.readers import open_readers
 
 SEARCH_SEED = 2_000_003
 """Added to a run's seed for the words that the gates learn from."""
-MILLION = 1e6
 
 
 @TASKS.register("search")
@@ -36,8 +36,9 @@ class Search(Recognition):
     shares, the softmax of the alphas, but every `every`-th step teaches the alphas instead, from other data: the sets
     `data`, or else words rendered from another seed with `recipe` changed (other fonts). One candidate of each choice
     is computed at a step, two at a step of the alphas, whose losses are multiplied by (ln E / ln G)^`beta`: E the
-    extractor's expected multiply-adds, G the `goal` in millions. What a step draws follows from the seed and its
-    number. Raises UserError where E or G could be e or less: the logarithms would change what they reward.
+    extractor's expected multiply-adds, G the `goal` in millions; or, given a table of `latencies`, microseconds both.
+    What a step draws follows from the seed and its number. Raises UserError where E or G could be e or less: the
+    logarithms would change what they reward.
     """
 
     def __init__(
@@ -50,14 +51,16 @@ class Search(Recognition):
         goal: float = 450.0,
         data: tuple[str, ...] = (),
         recipe: dict[str, Any] = {},  # noqa: B006 - a spec's values, never changed
+        latencies: Table | None = None,
     ):
         super().__init__(model, config)
         if every < 2:
             raise ValueError(f"every {every}: it takes 2 or more, the weights must learn between")
-        self.prices = prices_of(model.extractor.layers(), input_shape(model))
-        least = self.prices.cheapest()
-        if min(goal * MILLION, least) <= math.e:
-            raise UserError(f"search: goal {goal:g} million, {least} multiply-adds at least: each takes more than e")
+        plan = model.extractor.layers()
+        self.prices = prices_in(latencies, plan) if latencies else prices_of(plan, input_shape(model))
+        least, unit = self.prices.cheapest() / self.prices.size, self.prices.unit
+        if min(goal, least) * self.prices.size <= math.e:
+            raise UserError(f"search: goal {goal:g} {unit}, {least:g} at least: each must be more than e in all")
         self.warm_up, self.every, self.beta, self.goal = warm_up, every, beta, goal
         self.data, self.recipe = data, recipe
         self.choices = {place: getattr(model.extractor.stack, str(place)) for place in self.prices.candidates}
@@ -154,21 +157,21 @@ class Search(Recognition):
 
     def cost_factor(self):
         """(ln E / ln G)^beta, a scalar that the alphas have a part in."""
-        expected = self.prices.fixed / MILLION
+        size = self.prices.size
+        expected = self.prices.fixed / size
         for place, costs in self.prices.candidates.items():
             shares = ops.softmax(self.choices[place].alphas, 0)
-            expected = expected + (shares * ops.array((costs / MILLION).astype(np.float32))).sum()
-        million = math.log(MILLION)
-        ratio = (ops.log(expected) + million) / (math.log(self.goal) + million)
+            expected = expected + (shares * ops.array((costs / size).astype(np.float32))).sum()
+        ratio = (ops.log(expected) + math.log(size)) / (math.log(self.goal) + math.log(size))
         return ops.exp(ops.log(ratio) * self.beta)
 
     def evaluate(self, loader: Loader) -> tuple[dict[str, float], list]:
-        """Scores of the network of the candidates with the largest alphas; `millions` are its multiply-adds."""
+        """Scores of the network of the candidates with the largest alphas, and what it costs by its unit's name."""
         for choice in self.choices.values():
             choice.drawn = None
         scores, examples = super().evaluate(loader)
         chosen = {place: int(ops.numpy(choice.alphas).argmax()) for place, choice in self.choices.items()}
-        return {**scores, "millions": self.prices.of(chosen) / MILLION}, examples
+        return {**scores, self.prices.unit: self.prices.of(chosen) / self.prices.size}, examples
 
 
 def _shares(alphas: np.ndarray) -> np.ndarray:

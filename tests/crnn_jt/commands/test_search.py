@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from crnn_jt.search import runs, space
+from crnn_jt.layers import Choice
+from crnn_jt.search import latency, runs, space
 from crnn_jt.spec import StageSpec, read_config, to_dict
 from crnn_jt.weights import load_weights
 from tests.crnn_jt import tiny
@@ -41,6 +42,29 @@ def test_operations_end_in_a_configuration_and_weights_that_train(crnn_jt, confi
     with caplog.at_level("INFO"):
         code, _, _ = crnn_jt("train", "--config", out / "found.yaml", "--out", tmp_path / "more", *sets, *again)
     assert not code and "fresh: none" in caplog.text
+
+
+def test_latencies_are_measured_once_and_kept(crnn_jt, config, data, tmp_path, monkeypatch):
+    """The run's own table is weighed when it goes on; what goes with no latency is refused."""
+    monkeypatch.setattr(latency, "measure_table", lambda plan, before: made(plan))
+    out = tmp_path / "operations"
+    line = ("search", "operations", "--config", config, "--train", data, "--val", data, "--search-data", data)
+    own = ("--warm-up", 1, "--every", 2, "--steps", 3, "--cost", "latency", "--goal", 50, "--out", out)
+    assert not crnn_jt(*line, *own)[0]
+    table = read_config(out / "spec.yaml").task.options["latencies"]
+    assert json.loads((out / "latency.json").read_text()) == table and len(table) == 6
+    again = ("--out", tmp_path / "again", "--latencies", out / "latency.json")
+    monkeypatch.setattr(latency, "measure_table", None)
+    assert not crnn_jt(*line, *own[:-2], *again)[0]
+    for wrong, said in ((("--cost", "time"), "--cost is 'time'"), (again[2:], "--latencies: it goes with --cost")):
+        code, _, err = crnn_jt(*line, "--steps", 1, "--out", tmp_path / "wrong", *wrong)
+        assert code == 2 and said in err and not (tmp_path / "wrong").exists()
+
+
+def made(plan) -> dict:
+    """A table of a plan in which every candidate takes as long as the others."""
+    counts = {str(place): len(layer.candidates) for place, layer in enumerate(plan) if isinstance(layer, Choice)}
+    return {"fixed": (5.0,), **{place: (7.0,) * count for place, count in counts.items()}}
 
 
 def test_paths_are_ranked_and_kept(crnn_jt, config, data, tmp_path, monkeypatch):

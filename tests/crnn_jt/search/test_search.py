@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from crnn_jt import backend
-from crnn_jt.backend import load_state, no_grad, ops, state
+from crnn_jt.backend import NAME, load_state, no_grad, ops, state
 from crnn_jt.layers import Activation, Choice, Conv, Dropout, MaxPool, Shape, arrays_of, buffers_of, cost, to_values
 from crnn_jt.models import build, construct
+from crnn_jt.search.latency import measure_table, prices_in, read_table, time_plan, write_table
 from crnn_jt.search.supernet import choose, input_shape, name_found, plan_in, prices_of, resolve
 from crnn_jt.spec import GroupSpec, StageSpec, load_config
 from crnn_jt.stack import Stack
@@ -75,6 +76,49 @@ def test_prices_are_the_plans_costs():
     for plan in (FIRST, (Choice((PLANTED,)),)):
         with pytest.raises(UserError, match="takes an extractor with choices"):
             prices_of(plan, Shape(1, 32, 40))
+
+
+def test_a_table_of_latencies_takes_the_place_of_multiply_adds(tmp_path):
+    """Alike candidates are measured once; the factor is that of microseconds; a table of another network is refused."""
+    asked = []
+
+    def timer(plan, before):
+        asked.append((plan, before.channels, before.height))
+        return 10.0 * len(plan)
+
+    table = measure_table((*PLANTED[:3], PLANTED[2], LAST), Shape(1, 32, 40), timer)
+    assert table == {"fixed": (20.0, 10.0), "2": (20.0, 0.0, 30.0), "3": (20.0, 0.0, 30.0)}
+    assert len(asked) == 5 and asked[0] == (FIRST, 1, 32) and asked[1][1:] == (4, 8)
+    write_table(tmp_path / "table.json", table)
+    with pytest.raises(UserError, match="is of another network"):
+        prices_in(read_table(tmp_path / "table.json"), PLANTED)
+    given = settings(tmp_path)
+    del table["3"]
+    options = given.task.options | {"latencies": table, "goal": 100.0}
+    given = replace(given, task=StageSpec("search", options))
+    task = task_of(build(given.model), given)
+    load_state(task.model, {"extractor.stack.2.alphas": np.log([1.0, 2.0, 5.0])})
+    with no_grad():
+        found = float(ops.numpy(task.cost_factor()).sum())
+    expected = 30 + (20 * 1 + 0 * 2 + 30 * 5) / 8
+    assert found == pytest.approx((np.log(expected) / np.log(100)) ** 2, rel=1e-5)
+    with pytest.raises(UserError, match="goal 2 microseconds"):
+        task_of(build(given.model), replace(given, task=StageSpec("search", options | {"goal": 2.0})))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"2": [1]}', '{"fixed": [-1]}', '{"fixed": "x"}', '{"fixed": [true]}'])
+def test_what_is_no_table_of_latencies_is_one_line(text, tmp_path):
+    (tmp_path / "table.json").write_text(text)
+    with pytest.raises(UserError, match=r"--latencies .*table\.json"):
+        read_table(tmp_path / "table.json")
+
+
+@pytest.mark.skipif(NAME != "jittor", reason="Jittor only: the kernels are its")
+def test_candidates_are_measured_on_the_kernels():
+    """Nothing takes nothing; what the kernels do not cover is one line."""
+    assert time_plan((WIDE,) * 12, Shape(4, 64, 160)) > 0 and time_plan((), Shape(4, 64, 160)) == 0
+    with pytest.raises(UserError, match="a search by latency: "):
+        time_plan((Choice(((), (WIDE,))),), Shape(4, 64, 160))
 
 
 def test_a_planted_operation_that_is_plainly_best_is_found(tmp_path):
