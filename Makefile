@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 TORCH := .venv-torch/bin
 IMAGES := crnn_jt/bundled/images
-SHARED := -n 2 --dist loadfile  # two processes; ARGS="-n 0 FILE" runs a file in this one
+SHARED := -n 2 --dist loadfile  # two processes of one thread; ARGS="-n 0 FILE" runs a file in this one
 CPP = $(shell find crnn_jt -name '*.h' -o -name '*.cc')
 STREET := ocr/examples/street.jpg
 STAVES := omr/examples/incipit.png $(wildcard ../shared/data/primus_example/*.png)
@@ -22,10 +22,10 @@ demo: .venv/ready  ## set up, then read the ten bundled images, a photograph and
 	$(BIN)/python -m omr read $(STAVES)
 
 test: .venv/ready-dev  ## set up, then run the tests on Jittor
-	$(BIN)/python -m pytest $(SHARED) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 test-torch: .venv-torch/ready  ## the same tests with PyTorch behind the seam
-	CRNN_BACKEND=torch $(TORCH)/python -m pytest $(SHARED) tests/crnn_jt $(ARGS)
+	OMP_NUM_THREADS=1 CRNN_BACKEND=torch $(TORCH)/python -m pytest $(SHARED) tests/crnn_jt $(ARGS)
 
 lint: .venv/ready-dev  ## Python: ruff's rules and format; C++: clang-format
 	$(BIN)/ruff check .

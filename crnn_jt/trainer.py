@@ -61,6 +61,7 @@ class Trainer:
         learner = self.learner
         memory = self.folder.restore(self.task.model, learner.optimizer, learner.average, writes=ranks.rank == 0)
         self.task.recall(memory)
+        backend.synchronize()  # what is not yet computed would be fused otherwise than in a run that was not cut
         self.saved_at = self.progress.step
 
     def run(self) -> dict[str, float]:

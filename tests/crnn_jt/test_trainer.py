@@ -84,6 +84,7 @@ SETTINGS = {
         clip=0.5,
         seed=5000,
     ),
+    "attention": tiny.config(tiny.model(generator="attention")),
 }
 
 
