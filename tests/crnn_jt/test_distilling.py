@@ -120,7 +120,7 @@ def test_a_student_learns_from_its_teacher_alone(by, tmp_path):
         first = first or values
     assert set(values) == {"loss", "teacher", "features", "hidden"}
     assert values["loss"] < 0.8 * first["loss"], (first, values)
-    assert values["teacher"] < first["teacher"] and values["features"] < 0.5 * first["features"], (first, values)
+    assert values["teacher"] < first["teacher"] and values["features"] < 0.8 * first["features"], (first, values)
     assert all(np.array_equal(value, before[name]) for name, value in backend.state(task.teacher).items())
 
 

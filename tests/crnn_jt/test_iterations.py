@@ -43,7 +43,7 @@ def test_without_a_corrector_vision_is_all_there_is():
         log_probs, lengths = iterate(model, images, widths)
         assert len(log_probs) == 1
         for reading, certainty in weigh(model.generator, log_probs, lengths):
-            assert certainty <= min(reading.character_confidences, default=0.0) + 1e-9
+            assert certainty <= min(reading.character_confidences, default=0.0) + 1e-6  # float32
 
 
 def test_the_last_iteration_is_what_is_read():

@@ -12,7 +12,7 @@ from PIL import Image
 from crnn_jt.spec import Config, to_dict
 from tests.crnn_jt import tiny
 
-STEPS = 160
+STEPS = 120
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def trained(tmp_path_factory) -> Path:
     tiny.write_photos(root / "set", 8)
     train = {"steps": STEPS, "validate_every": STEPS, "checkpoint_every": STEPS, "augment": False, "ema": 0.0}
     (root / "tiny.yaml").write_text(
-        yaml.safe_dump(to_dict(Config(tiny.detector(0.25, 16), tiny.config(**train).train)))
+        yaml.safe_dump(to_dict(Config(tiny.detector(0.25, 32), tiny.config(**train).train)))
     )
     line = ["--config", root / "tiny.yaml", "--out", root / "run", "--train", root / "set", "--val", root / "set"]
     done = tiny.command("train", "detector", *line, room="ocr")
@@ -38,7 +38,7 @@ def test_a_trained_detector_reads_and_is_measured(trained):
     assert done.returncode == 0, done.stderr[-3000:]
     values = json.loads(done.stdout)
     assert values["n"] == 8 and set(values) == {"n", "detection", "deteval", "end_to_end", "words", "cer"}
-    assert values["detection"]["recall"] > 30
+    assert values["detection"]["recall"] > 30  # as a rule 100; a fresh one finds nothing
     (trained / "torn.png").write_bytes(b"torn")
     pictures = (trained / "set" / "image" / "0.png", trained / "torn.png", trained / "set" / "image" / "1.png")
     files = ("--png", trained / "seen", "--text", trained / "text", "--hocr", trained / "all.hocr")

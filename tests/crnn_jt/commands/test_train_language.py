@@ -16,7 +16,9 @@ from crnn_jt.weights import load_weights
 from tests.crnn_jt import tiny
 from tests.crnn_jt.test_tasks import SPELLING
 
-TRAIN = {"steps": 60, "validate_every": 60, "batch_size": 64, "learning_rate": 0.01, "workers": 0}
+STEPS = 180
+TRAIN = {"steps": STEPS, "validate_every": STEPS, "checkpoint_every": STEPS}
+TRAIN |= {"batch_size": 64, "learning_rate": 0.01, "workers": 0}
 
 
 def write_config(folder, **changes) -> str:
@@ -36,7 +38,7 @@ def test_it_learns_the_words_of_a_list_and_leaves_vision_alone(tmp_path):
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses[-1] < 0.6 * losses[0]
     last = [line for line in lines if "kept" in line][-1]
-    assert last["n"] == 2000 and last["kept"] > 50 and last["accuracy"] > 30
+    assert last["n"] == 2000 and last["kept"] > 60 and last["accuracy"] > 50  # always the likeliest word: 40
 
     fresh = {name: np.asarray(value) for name, value in state(build(SPELLING, tiny.config().train.seed)).items()}
     learnt = load_weights(out / "last.safetensors").arrays
@@ -44,7 +46,7 @@ def test_it_learns_the_words_of_a_list_and_leaves_vision_alone(tmp_path):
     assert changed and all(name.startswith("corrector.") for name in changed)
     assert not any(name.startswith(("corrector.gate", "corrector.fused")) for name in changed)
 
-    again = tiny.command("train-language", "--out", out, "--resume", "--steps", "61", "--train", "english")
+    again = tiny.command("train-language", "--out", out, "--resume", "--steps", STEPS + 1, "--train", "english")
     assert again.returncode == 2 and "data.train" in again.stderr
 
 
