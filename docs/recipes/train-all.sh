@@ -31,7 +31,7 @@ train db-light "ocr train detector" --config db-light --init db-light --batch-si
 train line-light "crnn_jt train" --config line-light --init crnn-light --batch-size 128 --learning-rate 2e-3 \
   --workers 3 --echo 2 --seed 43 --fonts "$fonts"
 train direction-light "ocr train direction" --config docs/recipes/direction-light.yaml \
-  --init docs/recipes/direction-light.safetensors --batch-size 256 --learning-rate 2e-3 --workers 1 --echo 2 --seed 44 --fonts "$fonts"
+  --init direction-light --batch-size 256 --learning-rate 2e-3 --workers 1 --echo 2 --seed 44 --fonts "$fonts"
 train autostr-light "crnn_jt train" --config autostr-light --batch-size 512 --learning-rate 2e-3 --workers 2 --seed 45 \
   --fonts "$fonts"
 train abinet-light "crnn_jt train" --config abinet-light --batch-size 512 --learning-rate 1e-3 --workers 2 --seed 46 \
