@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from crnn_jt import reading
 from crnn_jt.decoding.regions import Found
@@ -56,10 +57,11 @@ class Half:
     def look(self, angle: int) -> View:
         self.looks, self.near = (*self.looks, angle), angle
         quad = box(5, 5, 95, 25)
-        return View(angle, np.zeros((100, 100, 3), np.uint8), [Found(quad, quad, 0.9)] * self.count, 1.0)
+        return View(angle, Image.new("RGB", (100, 100)), [Found(quad, quad, 0.9)] * self.count, 1.0)
 
     def read(self, images) -> list[Prediction]:
-        angles = [self.near] * (len(images) // 2) + [self.near + 180] * (len(images) // 2)
+        half = len(list(images)) // 2
+        angles = [self.near] * half + [self.near + 180] * half
         return [Prediction(self.text if angle == self.angle else "ix", 0.9, "") for angle in angles]
 
 
