@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from data_tools.errors import UserError
 from data_tools.files import atomic_file, write_text
+from data_tools.images import split_page
 from data_tools.stopwatch import Stopwatch
 from data_tools.text import printable
 from ocr.memory import give_back_memory
@@ -59,6 +61,7 @@ def run(args) -> int:
     from ocr.documents import list_pictures
 
     paths = list_pictures(args.photos)
+    _check_places(args, paths)
     reader = open_models(args)
     reader.recognizer.channel(args.language)  # a file of no use is named before the first picture is read
     lexicon = open_words(args.lexicon, reader.recognizer.tokenizer) if args.lexicon else None
@@ -90,6 +93,22 @@ def _check_forms(args) -> None:
         raise UserError(f"--out: writes JSON lines alone; leave out {', '.join(given)}")
     if args.shard and not args.out:
         raise UserError("--shard: name the folder of the shards with --out")
+
+
+def _check_places(args, paths: list[Path]) -> None:
+    """Raises UserError where what is written would take the place of a picture, or of what another one gave."""
+    pictures = {os.path.realpath(split_page(path)[0]): path for path in paths}
+    several = len(paths) > 1
+    for name, suffix in (("text", ".txt"), ("png", ".png"), ("hocr", ""), ("pdf", "")):
+        if not (option := getattr(args, name)):
+            continue
+        taken: dict[Path, Path] = {}
+        for path in paths if suffix else paths[:1]:
+            place = _place(option, path, suffix, several) if suffix else Path(option)
+            if os.path.realpath(place) in pictures:
+                raise UserError(f"--{name} {option}: would be written over the picture {place}")
+            if os.path.realpath(taken.setdefault(place, path)) != os.path.realpath(path):
+                raise UserError(f"--{name} {option}: {taken[place]} and {path} would both be written to {place}")
 
 
 def _read_in_bulk(args, reader, paths: list[Path], options: dict) -> int:
