@@ -13,6 +13,7 @@ from crnn_jt.decoding.regions import USUAL, Found, Rule, enlarge, find_regions
 from crnn_jt.spec import DetectorSpec
 from crnn_jt.weights import Weights, load_weights
 from data_tools.images import to_channels
+from data_tools.stopwatch import stage
 from data_tools.transforms import normalise
 
 LONGEST = 1280
@@ -117,7 +118,8 @@ class TextDetector:
             return self._find_at_once(image, factor)
         probability = self.probability(image, factor)
         scale = np.float32(stride / factor)
-        found = find_regions(probability, replace(rule, side=rule.side / stride))
+        with stage("contours"):
+            found = find_regions(probability, replace(rule, side=rule.side / stride))
         return [enlarge(region, scale) for region in found]
 
     def _find_at_once(self, image: Image.Image, factor: float) -> list[Found]:
@@ -138,7 +140,9 @@ class TextDetector:
 
     def probability(self, image: Image.Image, factor: float) -> np.ndarray:
         """The map of a photograph scaled by `factor`, float32 (H / stride, W / stride) of what it holds."""
-        image, stride = self.scale(image, factor), self.model.stride
+        stride = self.model.stride
+        with stage("resize"):
+            image = self.scale(image, factor)
         width, height = image.size
         found = np.empty((-(-height // stride), -(-width // stride)), np.float32)
         for rows in cut_tiles(height):
@@ -153,7 +157,9 @@ class TextDetector:
         from crnn_jt import backend
 
         with backend.no_grad():
-            return self.model.probabilities(self._pad(pixels), self.network)[0]
+            padded = self._pad(pixels)
+            with stage("network"):
+                return self.model.probabilities(padded, self.network)[0]
 
     def _pad(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w) or (h, w, C) as a batch float32 (1, C, H, W), H and W multiples the model can take."""
@@ -162,7 +168,8 @@ class TextDetector:
         multiple = self.model.multiple
         rows, columns = (-(-side // multiple) * multiple for side in (height, width))
         batch = np.zeros((1, channels, rows, columns), np.float32)
-        batch[0, :, :height, :width] = normalise(np.ascontiguousarray(pixels))
+        for plane, levels in zip(batch[0, :, :height, :width], pixels):  # one by one: all at once is as much again
+            plane[:] = normalise(levels)
         return batch
 
 

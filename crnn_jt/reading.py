@@ -19,11 +19,14 @@ from crnn_jt.sequences import COLUMNS
 from crnn_jt.spec import RecognizerSpec
 from crnn_jt.spelling import WordList, spell_out
 from crnn_jt.weights import Weights, bundled_names, load_weights
+from data_tools.stopwatch import stage
 from data_tools.text import compose
 from data_tools.transforms import normalise
 from data_tools.words.language import Language
 
 BATCH = 64
+TOGETHER = 256
+"""Images that the language is asked for at once, at least."""
 PAIRS = 256
 """Words that a decoder scores at once; always this many, since Jittor compiles for each new shape."""
 FAST_LEXICON = 2000
@@ -89,7 +92,7 @@ class SequenceReader:
 
     def read(
         self,
-        images: Sequence[Picture],
+        images: Iterable[Picture],
         lexicon: WordList | Lexicon | Iterable[str] | None = None,
         alternatives: int = 0,
         language: str | Language | None = None,
@@ -108,14 +111,14 @@ class SequenceReader:
         if lexicon is not None and not isinstance(lexicon, WordList):
             known = isinstance(lexicon, Lexicon)
             lexicon = WordList(lexicon, {}) if known else spell_out(lexicon, self.tokenizer)
-        opened = [open_picture(image) for image in images]
-        pixels = [self.transform.pixels(image) for image in opened]
-        predictions: list[Prediction] = [Prediction("", 0.0, "")] * len(pixels)
-        for rows in by_width([image.shape[2] for image in pixels]):
-            batch = normalise(np.stack([pixels[row] for row in rows]))
-            for row, prediction in zip(rows, self._read_batch(batch, lexicon, channel, alternatives, spans)):
-                predictions[row] = replace(prediction, warning=self._warn(opened[row]))
-        return predictions
+        pixels, warnings = [], []
+        for image in map(open_picture, images):  # none is kept at its own size
+            pixels.append(self.transform.pixels(image))
+            warnings.append(self._warn(image))
+        each_width = by_width([image.shape[2] for image in pixels])
+        batches = ((rows, normalise(np.stack([pixels[row] for row in rows]))) for rows in each_width)
+        predictions = self._read_batches(batches, len(pixels), lexicon, channel, alternatives, spans)
+        return [replace(one, warning=warning) for one, warning in zip(predictions, warnings)]
 
     def _warn(self, image: Image.Image) -> str:
         """What is wrong with a picture for this model, if anything."""
@@ -166,7 +169,8 @@ class SequenceReader:
 
         widths = np.full(len(images), images.shape[3])
         if self.network is not None:
-            return self.network.run(images), np.asarray(self.recognizer.steps(widths))
+            with stage("network"):
+                return self.network.run(images), np.asarray(self.recognizer.steps(widths))
         with backend.no_grad():
             sequence, lengths = self.recognizer.sequence(backend.ops.array(images), widths)
             return backend.ops.numpy(sequence), np.asarray(lengths)
@@ -230,11 +234,45 @@ class SequenceReader:
         framewise = self.recognizer.generator.framewise
         return channel.correct(log_probs, lengths) if framewise else channel.correct_steps(log_probs)
 
-    def _read_batch(
-        self, images: np.ndarray, words: WordList | None, channel: Channel | None, alternatives: int, spans: bool
+    def _read_batches(
+        self,
+        batches: Iterable[tuple[list[int], np.ndarray]],
+        count: int,
+        words: WordList | None,
+        channel: Channel | None,
+        alternatives: int = 0,
+        spans: bool = False,
     ) -> list[Prediction]:
-        log_probs, lengths = self.log_probs(images)
-        readings = self.recognizer.generator.decode(log_probs, lengths)
+        """What `count` images say, given as batches of one width each: their places and float32 (N, C, H, W)."""
+        predictions: list[Prediction] = [Prediction("", 0.0, "")] * count
+        waiting = []  # for the language, which is asked for images of all widths at once
+        for rows, images in batches:
+            log_probs, lengths = self.log_probs(images)
+            found = self._read_batch(images, log_probs, lengths, words, alternatives, spans)
+            for row, prediction in zip(rows, found):
+                predictions[row] = prediction
+            if channel is None or words is not None:
+                continue
+            waiting.append((rows, log_probs, lengths))
+            if sum(len(rows) for rows, _, _ in waiting) >= TOGETHER:
+                self._correct_all(channel, waiting, predictions, alternatives)
+                waiting.clear()
+        if waiting:
+            self._correct_all(channel, waiting, predictions, alternatives)
+        return predictions
+
+    def _read_batch(
+        self,
+        images: np.ndarray,
+        log_probs: np.ndarray,
+        lengths: np.ndarray,
+        words: WordList | None,
+        alternatives: int,
+        spans: bool,
+    ) -> list[Prediction]:
+        """What images of one width say, by their log-probabilities and the lexicon."""
+        with stage("decoding"):
+            readings = self.recognizer.generator.decode(log_probs, lengths)
         predictions = [self._prediction(reading) for reading in readings]
         if spans and self.recognizer.generator.framewise:
             paths = log_probs.argmax(2).T  # (N, T)
@@ -247,10 +285,16 @@ class SequenceReader:
                 self._with_alternatives(prediction, log_probs[: lengths[n], n], alternatives)
                 for n, prediction in enumerate(predictions)
             ]
-        if channel is not None:
-            choices = self.correct(channel, log_probs, lengths)
-            return [_under_language(*pair, alternatives) for pair in zip(predictions, choices)]
         return predictions
+
+    def _correct_all(self, channel: Channel, waiting: list, predictions: list[Prediction], alternatives: int) -> None:
+        """Puts into `predictions` what the language makes of them; `waiting` are rows, log-probabilities, lengths."""
+        steps = max(len(log_probs) for _, log_probs, _ in waiting)
+        joined = np.concatenate([_lengthen(log_probs, steps) for _, log_probs, _ in waiting], axis=1)
+        with stage("language"):
+            choices = self.correct(channel, joined, np.concatenate([lengths for _, _, lengths in waiting]))
+        for row, choice in zip((row for rows, _, _ in waiting for row in rows), choices):
+            predictions[row] = _under_language(predictions[row], choice, alternatives)
 
     def _read_among(self, images, log_probs, lengths, words: WordList, predictions, alternatives) -> list[Prediction]:
         """Predictions without a lexicon as those under one."""
@@ -309,6 +353,13 @@ def _under_lexicon(prediction: Prediction, choice: LexiconReading, words: WordLi
 def _under_language(prediction: Prediction, choice: Choice, alternatives: int) -> Prediction:
     others = choice.others[:alternatives] or prediction.alternatives  # a sure reading has no rivals in the language
     return replace(prediction, text=choice.text, confidence=choice.confidence, alternatives=others)
+
+
+def _lengthen(log_probs: np.ndarray, steps: int) -> np.ndarray:
+    """Log-probabilities (T, N, K) with certain blanks (or ends) behind, (steps, N, K)."""
+    longer = np.full((steps, *log_probs.shape[1:]), -np.inf, log_probs.dtype)
+    longer[: len(log_probs)], longer[len(log_probs) :, :, ctc.BLANK] = log_probs, 0.0
+    return longer
 
 
 def by_width(widths: Sequence[int], batch: int = BATCH) -> list[list[int]]:

@@ -42,12 +42,9 @@ class RegionReader(SequenceReader):
     def read_regions(self, regions: np.ndarray, widths: np.ndarray, lexicon, language) -> list[Prediction]:
         """What regions say, (R, C, height, W) with their own widths (R,)."""
         channel = self.channel(language) if lexicon is None else None
-        predictions = [Prediction("", 0.0, "")] * len(regions)
-        for rows in by_width(widths):
-            batch = np.ascontiguousarray(regions[rows][..., : widths[rows[0]]])
-            for row, prediction in zip(rows, self._read_batch(batch, lexicon, channel, 0, spans=True)):
-                predictions[row] = prediction
-        return predictions
+        each_width = by_width(widths)
+        batches = ((rows, np.ascontiguousarray(regions[rows][..., : widths[rows[0]]])) for rows in each_width)
+        return self._read_batches(batches, len(regions), lexicon, channel, spans=True)
 
 
 class SpotReader(TextDetector):

@@ -18,10 +18,15 @@ def atomic_file(path: str | Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     `mode` are the permissions that it gets.
 
     Raises UserError where the folder cannot be written or the disk is full; an older file at `path` is then intact.
+    What is no ordinary file (/dev/null, /dev/stdout, a pipe) is written as it is: a file must not take its place.
     """
     path = Path(path)
     temporary = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with open(path, "wb", buffering=0) as file:
+                yield file
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:

@@ -22,7 +22,7 @@ def area(polygon: np.ndarray) -> float:
 
 def perimeter(polygon: np.ndarray) -> float:
     """The length of the outline in pixels."""
-    return float(np.linalg.norm(np.roll(polygon, -1, axis=0) - polygon, axis=1).sum())
+    return float(np.linalg.norm(_next(polygon) - polygon, axis=1).sum())
 
 
 def orient(polygon: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def min_area_box(points: np.ndarray) -> np.ndarray:
     Shapira 1975), so each edge of the hull is tried.
     """
     hull = _hull(points)
-    edges = np.roll(hull, -1, axis=0) - hull
+    edges = _next(hull) - hull
     lengths = np.linalg.norm(edges, axis=1)
     along = edges[lengths > 0] / lengths[lengths > 0, None] if lengths.any() else np.array([[1.0, 0.0]])
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
@@ -89,7 +89,12 @@ def iou(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> np.ndarray:
 def _signed_area(polygon: np.ndarray) -> float:
     """Positive where the polygon is clockwise as it is seen, y downwards."""
     x, y = (np.asarray(polygon, np.float64) - polygon[0]).T  # near the origin, so that no digits are lost
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    return float(np.dot(x, _next(y)) - np.dot(y, _next(x))) / 2
+
+
+def _next(points: np.ndarray) -> np.ndarray:
+    """The point after each one, the first after the last: `np.roll` takes ten times as long for so few."""
+    return np.concatenate([points[1:], points[:1]])
 
 
 def _hull(points: np.ndarray) -> np.ndarray:
@@ -100,7 +105,7 @@ def _hull(points: np.ndarray) -> np.ndarray:
 
 def _from_top_left(corners: np.ndarray) -> np.ndarray:
     """Corners (4, 2), clockwise, from the one whose side runs most to the right (of two alike, downwards)."""
-    sides = np.roll(corners, -1, axis=0) - corners
+    sides = _next(corners) - corners
     lengths = np.maximum(np.linalg.norm(sides, axis=1, keepdims=True), 1e-12)
     x, y = (sides / lengths).round(6).T
     return np.roll(corners, -int(np.lexsort((y, x))[-1]), axis=0)

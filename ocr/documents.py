@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pypdfium2
-from PIL import Image, ImageOps
+from PIL import Image
 from pypdfium2 import raw
 
 from crnn_jt.pictures import Picture, expand, open_picture
 from data_tools.errors import UserError
-from data_tools.images import list_pages, split_page, to_channels
+from data_tools.images import list_pages, split_page, to_channels, turn_upright
 
 DPI = 200
 """Pages of a PDF are rasterised at this many dots an inch: print of 6 points then has capitals of 12 pixels."""
@@ -51,7 +51,7 @@ def see(picture: Picture) -> Image.Image:
         path, number = split_page(picture)
         if is_pdf(path):
             return rasterise(path, number)
-    return to_channels(ImageOps.exif_transpose(open_picture(picture)), 3)
+    return to_channels(turn_upright(open_picture(picture)), 3)
 
 
 def is_pdf(path: Path) -> bool:

@@ -12,13 +12,14 @@ import numpy as np
 from PIL import Image
 
 from crnn_jt.decoding.lexicon import Lexicon
-from crnn_jt.decoding.regions import Found
-from crnn_jt.detecting import AUTOMATIC, Resolution, is_tiny
+from crnn_jt.decoding.regions import Found, enlarge
+from crnn_jt.detecting import AUTOMATIC, FULL, Resolution, is_tiny
 from crnn_jt.pictures import Picture
 from crnn_jt.reading import Prediction
 from crnn_jt.spelling import WordList
 from data_tools.errors import UserError
-from data_tools.photos.cutting import cut, is_tall, lay_down, turn_round
+from data_tools.photos.cutting import is_tall, lay_down, turn_round
+from data_tools.stopwatch import stage
 from data_tools.words.language import Language
 from ocr.documents import see
 from ocr.order import join_words
@@ -58,7 +59,7 @@ class Recognising(Protocol):
 
     def read(
         self,
-        images: Sequence[Picture],
+        images: Iterable[Picture],
         lexicon: Words | None = None,
         *,
         language: str | Language | None = None,
@@ -129,7 +130,8 @@ class PhotoReader:
         return [read(each) for each in picture] if isinstance(picture, list | tuple) else read(picture)
 
     def _read(self, picture: Picture, lexicon: Words | None, language: str | Language | None) -> Page:
-        image = see(picture)
+        with stage("decode"):
+            image = see(picture)
         if self.options.angle is None:
             views = partial(self._look, image), partial(self._look, image, glance=True)
             view = find_view(*views, partial(self.recognizer.read, language="none"))
@@ -152,37 +154,49 @@ class PhotoReader:
         """A picture turned by an angle, with the regions found. Where text is tiny, it is looked at from closer; a
         glance at a large one is at it in small: that there is much text is seen all the same.
         """
-        turned = turn(image, angle)
         resolution = self.options.resolution
         if self.selector is not None and not resolution.factor:
-            resolution = self.selector.choose(turned, resolution)
-        closer = resolution.closer(*turned.size)
-        if glance and not resolution.factor and max(turned.size) > GLANCE.longest:
+            resolution = self.selector.choose(turn(image, angle), resolution)
+        closer = resolution.closer(*image.size)
+        if glance and not resolution.factor and max(image.size) > GLANCE.longest:
             resolution, closer = GLANCE, None
-        found = self.detector.find(turned, resolution)
-        if closer is not None and is_tiny(found, resolution.of(*turned.size)):
-            resolution, found = closer, self.detector.find(turned, closer)
-        return View(angle, np.asarray(turned), found, resolution.of(*turned.size))
+        found = self._find(image, angle, resolution)
+        if closer is not None and is_tiny(found, resolution.of(*image.size)):
+            resolution, found = closer, self._find(image, angle, closer)
+        return View(angle, image, found, resolution.of(*image.size))
+
+    def _find(self, image: Image.Image, angle: int, resolution: Resolution) -> list[Found]:
+        """The regions of a picture turned by an angle, in the turned picture."""
+        factor = resolution.of(*image.size)
+        with stage("detector"):
+            if not angle or factor >= 1:
+                return self.detector.find(turn(image, angle), resolution)
+            # A large one is scaled first: turned in full, it would take its memory twice.
+            small = image.resize([max(1, round(side * factor)) for side in image.size], Image.Resampling.BILINEAR)
+            return [enlarge(each, np.float32(1 / factor)) for each in self.detector.find(turn(small, angle), FULL)]
 
     def _read_regions(self, view: View, lexicon: Words | None, language: str | Language | None) -> tuple[Line, ...]:
         """The lines of an upright picture."""
-        quads = self._upright(view.pixels, [_lay(each.quad) for each in view.found])
+        quads = self._upright(view, [_lay(each.quad) for each in view.found])
         polygons = [each.polygon for each in view.found]
         if self.options.cut == "lines":
             quads = polygons = join_words(quads)
-        words = self._read_quads(view, quads, lexicon, language)
+        with stage("recogniser"):
+            words = self._read_quads(view, quads, lexicon, language)
         if lexicon is not None:  # it is of words: those of a line are read again, one by one
             words = [self._read_apart(view, line, lexicon) for line in words]
-        return make_lines([Piece(*piece) for piece in zip(words, quads, polygons) if _is_text(piece[0])])
+        with stage("order"):
+            return make_lines([Piece(*piece) for piece in zip(words, quads, polygons) if _is_text(piece[0])])
 
     def _read_quads(self, view: View, quads: Sequence[np.ndarray], lexicon, language) -> list[tuple[Word, ...]]:
         """The words in each quad."""
         if not quads:
             return []
         if isinstance(self.recognizer, ReadingInPlace):
-            predictions = self.recognizer.read_in_place(view.pixels, view.scale, quads, lexicon, language)
+            pixels = np.asarray(turn(view.image, view.angle))
+            predictions = self.recognizer.read_in_place(pixels, view.scale, quads, lexicon, language)
         else:
-            crops = [cut(view.pixels, quad) for quad in quads]
+            crops = map(view.cut, quads)  # one by one: together they may be as large as the picture
             predictions = self.recognizer.read(crops, lexicon, language=language, spans=True)
         if lexicon is not None:
             lines = [len(prediction.raw.split()) > 1 for prediction in predictions]
@@ -196,11 +210,11 @@ class PhotoReader:
         found = self._read_quads(view, [word.quad for word in words], lexicon, None)
         return tuple(each for own, word in zip(found, words) for each in own or (word,))
 
-    def _upright(self, pixels: np.ndarray, quads: list[np.ndarray]) -> list[np.ndarray]:
+    def _upright(self, view: View, quads: list[np.ndarray]) -> list[np.ndarray]:
         """The quads, those of overturned text turned round."""
         if self.direction is None or not quads:
             return quads
-        overturned = self.direction.overturned([cut(pixels, quad) for quad in quads]) >= CERTAIN
+        overturned = self.direction.overturned([view.cut(quad) for quad in quads]) >= CERTAIN
         return [turn_round(quad) if turned else quad for quad, turned in zip(quads, overturned)]
 
 

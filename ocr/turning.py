@@ -5,7 +5,7 @@ Angles are 0, 90, 180 or 270 degrees, by which a picture is turned clockwise to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image
 from crnn_jt.decoding.regions import Found
 from crnn_jt.reading import Prediction
 from data_tools.photos.cutting import cut, is_tall, lay_down, measure
+from data_tools.stopwatch import stage
 from ocr.page import Line
 
 ANGLES = (0, 90, 180, 270)
@@ -23,6 +24,8 @@ ENOUGH, CLEARLY = 20.0, 2.0
 """A page is upright, or on its head, for certain where so many characters are read, and so many times as many as the
 other way up; else it is looked at turned to its side as well.
 """
+AROUND = 4
+"""Pixels around a region that the interpolation of what is cut out may ask for."""
 LEAD, LEAST = 1.5, 5.0
 """It is turned where that gives so many times as many characters as upright, and so many more."""
 
@@ -31,12 +34,25 @@ _TRANSPOSED = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 
 
 @dataclass(frozen=True)
 class View:
-    """A picture turned by an angle: its pixels (H, W, 3), the regions found, and by how much it was scaled for that."""
+    """A picture, as it came, looked at turned by an angle: the regions found, in the turned picture, and by how much it
+    was scaled for that. Only what is cut out is turned and made an array: a large picture would be there three times.
+    """
 
     angle: int
-    pixels: np.ndarray
+    image: Image.Image
     found: Sequence[Found]
     scale: float
+
+    def cut(self, quad: np.ndarray) -> np.ndarray:
+        """What a quad (4, 2) of the turned picture holds, (h, w, 3), from its top left."""
+        width, height = self.image.size[::-1] if self.angle in (90, 270) else self.image.size
+        last = np.array([width, height]) - 1
+        low = np.clip(np.floor(quad.min(0)).astype(int) - AROUND, 0, last)
+        high = np.clip(np.ceil(quad.max(0)).astype(int) + AROUND, low + 1, last + 1)
+        corners = turn_back(np.stack([low, high]), self.angle, *self.image.size).astype(int)
+        with stage("crops"):
+            piece = self.image.crop((*corners.min(0).tolist(), *corners.max(0).tolist()))
+            return cut(np.asarray(turn(piece, self.angle)), quad - np.float32(low))
 
 
 def turn(image: Image.Image, angle: int) -> Image.Image:
@@ -74,30 +90,30 @@ def turn_lines_back(lines: Sequence[Line], angle: int, width: int, height: int) 
 
 
 def find_view(
-    look: Callable[[int], View], glance: Callable[[int], View], read: Callable[[list[np.ndarray]], list[Prediction]]
+    look: Callable[[int], View], glance: Callable[[int], View], read: Callable[[Iterable[np.ndarray]], list[Prediction]]
 ) -> View:
     """The picture turned by the angle at which most of its text is read. `look` gives it turned by an angle, `glance`
     too, for less; `read` reads pieces cut out of it.
     """
     upright = look(0)
-    counts = count_both_ways(upright, read)
-    most, least = max(counts.values()), min(counts.values())
-    if most < ENOUGH or most < CLEARLY * least:
-        counts |= count_both_ways(glance(90), read)
+    with stage("direction"):
+        counts = count_both_ways(upright, read)
+        most, least = max(counts.values()), min(counts.values())
+        if most < ENOUGH or most < CLEARLY * least:
+            counts |= count_both_ways(glance(90), read)
     angle = max(counts, key=lambda angle: counts[angle])
     return upright if angle == 0 or counts[angle] < LEAD * counts[0] + LEAST else look(angle)
 
 
-def count_both_ways(view: View, read: Callable[[list[np.ndarray]], list[Prediction]]) -> dict[int, float]:
+def count_both_ways(view: View, read: Callable[[Iterable[np.ndarray]], list[Prediction]]) -> dict[int, float]:
     """How many characters are read right, by the recogniser's own confidence, in the longest level regions of a view as
     it is and turned round, by the angle of each.
     """
     level = [found.quad for found in view.found if is_tall(lay_down(found.quad))]
     voters = sorted(level, key=lambda quad: -measure(quad)[0])[:VOTERS]
-    crops = [cut(view.pixels, quad) for quad in voters]
-    turned = [np.rot90(crop, 2) for crop in crops]
-    counts = [_count(prediction) for prediction in read([*crops, *turned])] if crops else []
-    return {view.angle: sum(counts[: len(crops)]), view.angle + 180: sum(counts[len(crops) :])}
+    pieces = (np.rot90(view.cut(quad), turns) for turns in (0, 2) for quad in voters)
+    counts = [_count(prediction) for prediction in read(pieces)] if voters else []
+    return {view.angle: sum(counts[: len(voters)]), view.angle + 180: sum(counts[len(voters) :])}
 
 
 def _count(prediction: Prediction) -> float:

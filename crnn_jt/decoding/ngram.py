@@ -28,6 +28,9 @@ class NGram:
             order -= 1
         self.order = order
         self.codes = {character: i + 1 for i, character in enumerate(characters)}
+        points = [ord(character) for character in self.codes]
+        self._table = np.full(max(points, default=0) + 2, self.base - 1, np.int64)  # the last is any other character
+        self._table[points] = list(self.codes.values())
         padded, sizes = self.encode(words)
         known = ~(padded == self.base - 1).any(1)
         padded, sizes, counts = padded[known], sizes[known], np.asarray(counts)[known]
@@ -42,9 +45,8 @@ class NGram:
         """Words as indices between edges, (M, order - 1 + L + 1), and their sizes (M,)."""
         sizes = np.array([len(word) for word in words], dtype=np.int64)
         padded = np.full((len(words), self.order + int(sizes.max(initial=0))), EDGE, dtype=np.int64)
-        table = np.full(0x110000, self.base - 1, dtype=np.int64)
-        table[[ord(character) for character in self.codes]] = list(self.codes.values())
-        flat = table[np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32)]
+        points = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32)
+        flat = self._table[np.minimum(points, len(self._table) - 1)]
         columns = np.arange(padded.shape[1]) - (self.order - 1)
         padded[(columns >= 0) & (columns < sizes[:, None])] = flat
         return padded, sizes

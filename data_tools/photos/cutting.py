@@ -52,8 +52,8 @@ def _cut_strips(polygon: np.ndarray) -> list[np.ndarray]:
 
 def measure(quad: np.ndarray) -> tuple[int, int]:
     """Width and height of a quad in whole pixels, 1 at least."""
-    sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
-    return max(1, round(float(sides[[0, 2]].max()))), max(1, round(float(sides[[1, 3]].max())))
+    top, right, bottom, left = np.linalg.norm(quad[[1, 2, 3, 0]] - quad, axis=1).tolist()
+    return max(1, round(max(top, bottom))), max(1, round(max(right, left)))
 
 
 def is_tall(quad: np.ndarray) -> bool:
@@ -64,12 +64,12 @@ def is_tall(quad: np.ndarray) -> bool:
 
 def lay_down(quad: np.ndarray) -> np.ndarray:
     """The quad of text that runs up, from its top left as read: what was the lower left corner comes first."""
-    return np.roll(quad, 1, axis=0)
+    return np.concatenate([quad[-1:], quad[:-1]])
 
 
 def turn_round(quad: np.ndarray) -> np.ndarray:
     """The quad of text that stands on its head."""
-    return np.roll(quad, 2, axis=0)
+    return quad[[2, 3, 0, 1]]
 
 
 def take_part(quad: np.ndarray, begin: float, end: float) -> np.ndarray:

@@ -16,13 +16,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from data_tools.errors import UserError
 from data_tools.files import atomic_file, write_text
+from data_tools.images import split_page
+from data_tools.stopwatch import Stopwatch
 from data_tools.text import printable
+from ocr.memory import give_back_memory
 from ocr.options import add_model_arguments, open_models
 
 FORMS = ("json", "text", "png", "hocr", "pdf")
@@ -41,6 +45,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--hocr", type=str, default=None, metavar="FILE", help="write hOCR")
     parser.add_argument("--pdf", type=str, default=None, metavar="FILE", help="write a PDF that can be searched")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--timings", action="store_true", help="say at the end, on stderr, where the time went")
     parser.add_argument("--out", type=str, default=None, metavar="DIR", help="write JSON lines; resumes")
     parser.add_argument("--shard", type=str, default=None, metavar="I/N", help="with --out: this part of the pages")
 
@@ -48,6 +53,7 @@ def add_arguments(parser) -> None:
 def run(args) -> int:
     """Reads everything; 1 where a picture could not be read, else 0."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    give_back_memory()
     if args.lexicon and args.language:
         raise UserError("--language: with --lexicon its words are the answers; name one of the two")
     _check_forms(args)
@@ -55,11 +61,30 @@ def run(args) -> int:
     from ocr.documents import list_pictures
 
     paths = list_pictures(args.photos)
+    _check_places(args, paths)
     reader = open_models(args)
     reader.recognizer.channel(args.language)  # a file of no use is named before the first picture is read
     lexicon = open_words(args.lexicon, reader.recognizer.tokenizer) if args.lexicon else None
     options = {"lexicon": lexicon, "language": args.language}
-    return _read_in_bulk(args, reader, paths, options) if args.out else _read(args, reader, paths, options)
+    read = _read_in_bulk if args.out else _read
+    if not args.timings:
+        return read(args, reader, paths, options)
+    with Stopwatch() as watch:
+        code = read(args, reader, paths, options)
+    print("\n".join(tabulate(watch, len(paths))), file=sys.stderr)
+    return code
+
+
+def tabulate(watch: Stopwatch, pages: int) -> list[str]:
+    """Lines of a table: each stage, milliseconds a page by the clock and of the processors, share of the latter."""
+    rows = watch.rows()
+    whole = max(sum(spent.processor for _, spent in rows), 1e-9)
+    lines = [f"{'stage':32}{'ms a page':>12}{'processor':>12}{'share':>9}"]
+    for path, spent in rows:
+        wall, processor = (1000 * seconds / max(pages, 1) for seconds in (spent.wall, spent.processor))
+        share = 100 * spent.processor / whole
+        lines.append(f"{' > '.join(path) or 'anything else':32}{wall:12.1f}{processor:12.1f}{share:8.1f}%")
+    return lines
 
 
 def _check_forms(args) -> None:
@@ -68,6 +93,22 @@ def _check_forms(args) -> None:
         raise UserError(f"--out: writes JSON lines alone; leave out {', '.join(given)}")
     if args.shard and not args.out:
         raise UserError("--shard: name the folder of the shards with --out")
+
+
+def _check_places(args, paths: list[Path]) -> None:
+    """Raises UserError where what is written would take the place of a picture, or of what another one gave."""
+    pictures = {os.path.realpath(split_page(path)[0]): path for path in paths}
+    several = len(paths) > 1
+    for name, suffix in (("text", ".txt"), ("png", ".png"), ("hocr", ""), ("pdf", "")):
+        if not (option := getattr(args, name)):
+            continue
+        taken: dict[Path, Path] = {}
+        for path in paths if suffix else paths[:1]:
+            place = _place(option, path, suffix, several) if suffix else Path(option)
+            if os.path.realpath(place) in pictures:
+                raise UserError(f"--{name} {option}: would be written over the picture {place}")
+            if os.path.realpath(taken.setdefault(place, path)) != os.path.realpath(path):
+                raise UserError(f"--{name} {option}: {taken[place]} and {path} would both be written to {place}")
 
 
 def _read_in_bulk(args, reader, paths: list[Path], options: dict) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import logging
 
-from data_tools.checks import check_one_of
+from data_tools.checks import check_at_least, check_one_of
 from ocr.options import add_model_arguments, open_models
 
 
@@ -37,6 +37,7 @@ def run(args) -> None:
     from ocr.scores import UNITS, Scores, measure
 
     check_one_of("--unit", args.unit, UNITS)
+    check_at_least("--limit", args.limit, 0)
     data = open_reader(args.data)
     values = measure(open_models(args), data, Scores(args.unit, args.partial), limit=args.limit).values()
     print(json.dumps(values, indent=1) if args.json else "\n".join(_lines(values)))

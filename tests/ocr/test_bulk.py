@@ -17,18 +17,24 @@ PATHS = [Path(f"photos/{number}.jpg") for number in range(40)]
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ocr.bulk import read_shard
-done = []
+from ocr.bulk import Shard, read_shard
+done, shard = [], Shard.parse(sys.argv[2])
 def read(path):
     if len(done) == 7:
-        file = Path(sys.argv[1]) / "pages-1-of-1.jsonl"
-        with open(file, "ab") as torn:
+        with open(shard.file_in(Path(sys.argv[1])), "ab") as torn:
             torn.write(b'{"path": "phot')
         os.kill(os.getpid(), signal.SIGKILL)
     done.append(path)
     return {"path": str(path), "by": "killed"}
-read_shard(read, [Path(f"photos/{number}.jpg") for number in range(40)], Path(sys.argv[1]))
+read_shard(read, [Path(f"photos/{number}.jpg") for number in range(40)], Path(sys.argv[1]), shard)
 """
+
+
+def kill(folder: Path, shard: str) -> None:
+    """A run that is killed while it writes its eighth page."""
+    line = [sys.executable, "-c", KILLED, folder, shard]
+    done = subprocess.run(line, check=False, timeout=60, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def entries(folder: Path) -> list[dict]:
@@ -37,12 +43,22 @@ def entries(folder: Path) -> list[dict]:
 
 def test_a_killed_run_goes_on_and_reads_nothing_twice(tmp_path):
     """SIGKILL in the middle of a line: the torn line is cut off, and its page read again."""
-    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False, timeout=60, capture_output=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    kill(tmp_path, "1/1")
     assert read_shard(lambda path: {"path": str(path), "by": "second"}, PATHS, tmp_path) == 0
     found = entries(tmp_path)
     assert [each["path"] for each in found] == [str(path) for path in PATHS]
     assert [each["by"] for each in found] == 7 * ["killed"] + 33 * ["second"]
+
+
+def test_two_killed_shards_go_on_and_leave_nothing_out(tmp_path):
+    """Each beside the torn file of the other, which is not its own to mend."""
+    kill(tmp_path, "1/2")
+    kill(tmp_path, "2/2")
+    for shard in ("1/2", "2/2"):
+        assert read_shard(lambda path: {"path": str(path), "by": "second"}, PATHS, tmp_path, Shard.parse(shard)) == 0
+    found = entries(tmp_path)
+    assert sorted(each["path"] for each in found) == sorted(map(str, PATHS))
+    assert sum(each["by"] == "killed" for each in found) == 14
 
 
 def test_shards_share_the_pages_whatever_their_number(tmp_path):

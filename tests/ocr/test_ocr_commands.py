@@ -42,8 +42,9 @@ def test_a_trained_detector_reads_and_is_measured(trained):
     (trained / "torn.png").write_bytes(b"torn")
     pictures = (trained / "set" / "image" / "0.png", trained / "torn.png", trained / "set" / "image" / "1.png")
     files = ("--png", trained / "seen", "--text", trained / "text", "--hocr", trained / "all.hocr")
-    done = tiny.command("read", *pictures, "--json", *options, *files, room="ocr")
+    done = tiny.command("read", *pictures, "--json", "--timings", *options, *files, room="ocr")
     assert done.returncode == 1, done.stderr[-3000:]
+    assert {"decode", "detector > network", "order"} <= {line.split("  ")[0] for line in done.stderr.splitlines()}
     results = json.loads(done.stdout)
     assert [set(each) == {"path", "error"} for each in results] == [False, True, False]
     assert results[0]["width"] == results[0]["height"] == 64
@@ -94,12 +95,18 @@ def test_pictures_of_words_are_no_photographs(tmp_path):
         (("read", "PICTURE", "--shard", "1/2"), "--out"),
         (("read", "PICTURE", "--out", "x", "--json"), "leave out --json"),
         (("read", "nowhere.jpg"), "nowhere.jpg"),
+        (("read", "PICTURE", "--pdf", "PICTURE"), "over the picture"),
+        (("read", "PICTURE", "TWIN", "--text", "texts"), "would both be written"),
+        (("test", "--data", "PICTURE", "--limit", "-1"), "--limit is -1"),
         (("train", "poet", "--config", "db-light", "--out", "x"), "poet"),
         (("train", "detector", "--config", "crnn-light", "--out", "x"), "crnn-light"),
     ],
 )
 def test_mistakes_are_named_in_one_line(tmp_path, words, mentioned):
     picture = tmp_path / "picture.png"
-    Image.new("L", (40, 30)).save(picture)
-    done = tiny.command(*(picture if word == "PICTURE" else word for word in words), room="ocr", cwd=None)
+    (tmp_path / "twin").mkdir()
+    named = {"PICTURE": picture, "TWIN": tmp_path / "twin" / picture.name}
+    for path in named.values():
+        Image.new("L", (40, 30)).save(path)
+    done = tiny.command(*(named.get(word, word) for word in words), room="ocr", cwd=None)
     tiny.one_line(done, mentioned)

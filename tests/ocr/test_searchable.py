@@ -78,6 +78,15 @@ def test_poppler_finds_each_word_where_it_stands(document, number):
         assert abs((top + bottom) / 2 - known[[1, 3]].mean()) < 8
 
 
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed")
+def test_poppler_gives_words_of_a_line_on_one_line(document):
+    """As who copies the text out of a viewer gets it, page by page."""
+    text = subprocess.run(["pdftotext", document, "-"], capture_output=True, check=True, timeout=60).stdout.decode()
+    for sheet in text.split("\f")[:2]:
+        lines = [line for line in sheet.splitlines() if line]
+        assert lines[:2] == ["Crème brûlée", "ΑΒΓδ 日本語"] and lines[2].startswith("50%")
+
+
 def test_the_text_is_not_seen(document):
     """The picture looks as it did."""
     image = pypdfium2.PdfDocument(document)[0].render(scale=DPI / 72).to_pil()

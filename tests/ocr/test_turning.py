@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from crnn_jt import reading
 from crnn_jt.decoding.regions import Found
 from crnn_jt.reading import Prediction
+from data_tools.photos.cutting import cut
 from ocr.reading import PhotoReader, ReadingOptions
 from ocr.turning import ANGLES, View, find_view, turn, turn_back
 from tests.ocr.pictures import Ink, box, draw_words
@@ -56,10 +58,11 @@ class Half:
     def look(self, angle: int) -> View:
         self.looks, self.near = (*self.looks, angle), angle
         quad = box(5, 5, 95, 25)
-        return View(angle, np.zeros((100, 100, 3), np.uint8), [Found(quad, quad, 0.9)] * self.count, 1.0)
+        return View(angle, Image.new("RGB", (100, 100)), [Found(quad, quad, 0.9)] * self.count, 1.0)
 
     def read(self, images) -> list[Prediction]:
-        angles = [self.near] * (len(images) // 2) + [self.near + 180] * (len(images) // 2)
+        half = len(list(images)) // 2
+        angles = [self.near] * half + [self.near + 180] * half
         return [Prediction(self.text if angle == self.angle else "ix", 0.9, "") for angle in angles]
 
 
@@ -76,6 +79,17 @@ class Half:
 )
 def test_a_page_is_turned_where_that_gives_clearly_more_text(half, angle, looks):
     assert find_view(half.look, half.look, half.read).angle == angle and half.looks == looks
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+def test_what_is_cut_is_what_the_turned_picture_holds(angle):
+    """Also over the edge and outside, though the picture is never turned as a whole."""
+    levels = np.random.default_rng(4).integers(0, 256, (9, 14, 3), np.uint8)
+    image = Image.fromarray(levels).resize((140, 90), Image.Resampling.BICUBIC)
+    view, turned = View(angle, image, [], 1.0), np.asarray(turn(image, angle))
+    slanted = np.float32([[20, 30], [60, 20], [64, 34], [24, 44]])
+    for quad in (box(12, 9, 50, 28), box(-6, -4, 30, 12), box(70, 60, 150, 95), slanted, box(200, 10, 240, 30)):
+        np.testing.assert_allclose(view.cut(quad).astype(int), cut(turned, quad).astype(int), atol=12)
 
 
 def test_points_outside_go_to_the_edge():

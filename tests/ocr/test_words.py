@@ -76,7 +76,8 @@ class OneLine(KnownTexts):
     """Reads the line of one picture, and its words where they are asked for apart."""
 
     def read(self, images, *args, **options) -> list[Prediction]:
-        return KnownTexts(self.texts if len(images) == 1 else self.texts[0].split()).read(images, *args, **options)
+        pieces = list(images)
+        return KnownTexts(self.texts if len(pieces) == 1 else self.texts[0].split()).read(pieces, *args, **options)
 
 
 def test_a_lexicon_is_asked_for_each_word_of_a_line():

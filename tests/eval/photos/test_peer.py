@@ -63,6 +63,11 @@ def test_an_environment_without_it_is_told_what_to_do(monkeypatch):
     monkeypatch.setenv("CRNN_RAPIDOCR_PYTHON", "/nowhere/python")
     with pytest.raises(UserError, match="cannot be started"):
         RapidOCR(1)
+    monkeypatch.setenv("CRNN_RAPIDOCR_PYTHON", "false")  # a program that ends at once
+    peer = RapidOCR(1)
+    with pytest.raises(UserError, match="it ended"):
+        peer.read(Image.new("L", (9, 9)))
+    peer.close()
     with pytest.raises(UserError, match="--peer tesseract: it takes rapidocr"):
         start("tesseract", None)
 

@@ -1,0 +1,18 @@
+"""How much memory a process that reads many pictures holds."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+LARGE = 8 << 20
+"""Bytes of a block that is given back to the system as soon as it is free. glibc soon keeps blocks up to 32
+MB, and what pictures of one size leave is in pieces when those of another come.
+"""
+_MMAP_THRESHOLD = -3  # glibc's number of it
+
+
+def give_back_memory() -> None:
+    """Has the allocator of this process keep no large free blocks; elsewhere than on glibc it does as it likes."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, LARGE)

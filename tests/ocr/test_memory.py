@@ -1,0 +1,33 @@
+"""What a large picture costs: it is held once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+LARGE = """
+import resource
+import numpy as np
+from PIL import Image
+from ocr.reading import PhotoReader
+from tests.ocr.pictures import KnownRegions, KnownTexts, box
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+reader = PhotoReader(KnownRegions([box(10, 10, 300, 60)]), KnownTexts(["text"] * 2))
+reader.read(Image.new("RGB", (600, 600)))
+image = Image.new("RGB", (6000, 6000), "white")
+before = peak()
+reader.read(image)
+print(peak() - before)
+"""
+
+
+def test_a_large_picture_is_held_once():
+    """36 megapixels, 144 MB: neither an array of all of it nor a turned copy is made, also not for the look at its
+    side.
+    """
+    done = subprocess.run([sys.executable, "-c", LARGE], check=False, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 60
