@@ -5,6 +5,7 @@ tests; nothing else in this package asks for types.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from crnn_jt.backend.fast.network import ACTIVATIONS
 from crnn_jt.freeze.errors import NotCovered
@@ -21,6 +22,7 @@ from crnn_jt.layers import (
     Linear,
     MaxPool,
     Plan,
+    Quantised,
     Residual,
     SelfAttention,
 )
@@ -33,7 +35,8 @@ class Group:
     """What one kernel does at once: a layer, and what is done to its outputs while they are in registers.
 
     Keys are those of the layer and of the norm that is folded into it; `addend` is the name of a kept value that is
-    added before the activation.
+    added before the activation. `reader` is the key of a layer of products in 8 bits that alone reads what this one,
+    of such products too, gives: it is then written as that one rounds it.
     """
 
     key: str
@@ -43,11 +46,17 @@ class Group:
     addend: str = ""
     activation: str | None = None
     pool: MaxPool = NO_POOL
+    reader: str = ""
 
     @property
     def recalls(self) -> frozenset[str]:
         """The names of kept values that it reads."""
         return self.layer.recalls() | ({self.addend} if self.addend else set())
+
+    @property
+    def multiplies_levels(self) -> bool:
+        """Whether its products are those of integers of 8 bits."""
+        return isinstance(self.layer, Quantised) and _is_product(self.layer)
 
     @property
     def is_bare(self) -> bool:
@@ -64,13 +73,16 @@ def group_plan(plan: Plan, prefix: str, first: int = 0) -> list[Group]:
             continue
         found, position = _group(plan, position, prefix, first)
         groups += found
+    for place, (group, after) in enumerate(pairwise(groups)):
+        if group.multiplies_levels and after.multiplies_levels:
+            groups[place] = replace(group, reader=after.key)
     return groups
 
 
 def _group(plan: Plan, position: int, prefix: str, first: int) -> tuple[list[Group], int]:
     """The group that starts at a position (two where half of a pooling is left over), and where the next one starts."""
-    layer, end = plan[position], position + 1
-    group = Group(f"{prefix}{first + position}", layer)
+    group, end = Group(f"{prefix}{first + position}", plan[position]), position + 1
+    layer = _unwrap(plan[position])
 
     def follows(kind: type) -> bool:
         return end < len(plan) and isinstance(plan[end], kind)
@@ -92,8 +104,14 @@ def _group(plan: Plan, position: int, prefix: str, first: int) -> tuple[list[Gro
 
 def _is_product(layer: Layer) -> bool:
     """Whether it ends with a product of all channels: a depthwise convolution has no room for sums and pooling."""
+    layer = _unwrap(layer)
     attends = isinstance(layer, SelfAttention | CrossAttention)
     return attends or isinstance(layer, Linear) or (isinstance(layer, Conv) and layer.groups == 1)
+
+
+def _unwrap(layer: Layer) -> Layer:
+    """The layer that another rounds the products of; itself where there is none."""
+    return layer.body[0] if isinstance(layer, Quantised) else layer
 
 
 def name_of(layer: Activation) -> str:

@@ -25,6 +25,7 @@ struct ImageLayer {
     virtual Images shape(const Images* x) const = 0;
     virtual bool takes_unpadded() const { return false; }  // may a pixel hold its channels alone, without padding,
     virtual bool makes_unpadded() const { return false; }  // in what comes in, and in what goes out?
+    virtual bool takes_rounded() const { return false; }   // may the first value that it reads be levels of 8 bits?
     virtual void run(const Images* x, const Images& y) = 0;
 
   protected:

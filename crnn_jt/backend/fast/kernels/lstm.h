@@ -186,6 +186,12 @@ static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* w
     });
 }
 
+// The row of the unpadded matrices that is column o of [direction][gate][wide]; -1 for a column of padding.
+static inline int gate_row(int o, int hidden) {
+    const int wide = padded(hidden), unit = o % wide;
+    return unit < hidden ? o / wide * hidden + unit : -1;
+}
+
 class BiLSTM {
   public:
     // w_ih (2, 4 * hidden, in), w_hh (2, 4 * hidden, hidden), bias (2, 4 * hidden): both directions, both biases added.
@@ -193,10 +199,7 @@ class BiLSTM {
         in_ = in;
         hidden_ = hidden;
         const int wide = padded(hidden);
-        const auto row = [=](int o) {  // of the unpadded matrices; -1 for a column of padding
-            const int unit = o % wide;
-            return unit < hidden ? o / wide * hidden + unit : -1;
-        };
+        const auto row = [=](int o) { return gate_row(o, hidden); };
         std::unique_ptr<float[]> wide_bias(new float[8 * wide]);
         for (int o = 0; o < 8 * wide; o++) wide_bias[o] = row(o) < 0 ? 0.f : bias[row(o)];
         const auto weight = [=](int o, int k) { return row(o) < 0 ? 0.f : w_ih[size_t(row(o)) * in + k]; };

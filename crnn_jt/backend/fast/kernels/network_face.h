@@ -1,6 +1,7 @@
 // The frozen network's part of the C face: crnn_network_*. See kernels.cc.
 #pragma once
 #include "face.h"
+#include "int8_layers.h"
 #include "network.h"
 #include "text_layers.h"
 
@@ -44,6 +45,31 @@ int crnn_network_conv(Network* net, const fields::NetworkConv* f, const float* w
     return add_image_layer<ConvLayer>(net, with_addend(f->source, f->addend), f->target, f->in_channels,
                                       f->out_channels, window(f->window), fused, ConvLayer::Method(f->method), weight,
                                       bias);
+}
+
+// Whole numbers `weight`; a sum times `scale` + `bias` (out,) goes out.
+int crnn_network_int8_conv(Network* net, const fields::NetworkInt8Conv* f, const float* weight, const float* scale,
+                           const float* bias) {
+    const Fused fused{Act(f->activation), f->pool_h, f->pool_w};
+    const Rounding comes{f->step, f->bound}, goes{f->out_step, f->out_bound};
+    return add_image_layer<Int8ConvLayer>(net, with_addend(f->source, f->addend), f->target, f->in_channels,
+                                          f->out_channels, window(f->window), fused, comes, goes, weight, scale, bias);
+}
+
+int crnn_network_round(Network* net, const fields::NetworkRound* f) {
+    return add_image_layer<RoundLayer>(net, {f->source}, f->target, Rounding{f->step, f->bound});
+}
+
+int crnn_network_int8_linear(Network* net, const fields::NetworkInt8Linear* f, const float* weight, const float* scale,
+                             const float* bias) {
+    return add_sequence_layer<Int8LinearLayer>(net, f->in_features, f->out_features, Rounding{f->step, f->bound},
+                                               weight, scale, bias);
+}
+
+int crnn_network_int8_bilstm(Network* net, const fields::NetworkInt8BiLSTM* f, const float* w_ih, const float* scale,
+                             const float* w_hh, const float* bias) {
+    return add_sequence_layer<Int8BiLSTMLayer>(net, f->in_features, f->hidden, Rounding{f->step, f->bound}, w_ih, scale,
+                                               w_hh, bias);
 }
 
 int crnn_network_transposed_conv(Network* net, const fields::NetworkTransposedConv* f, const float* weight,

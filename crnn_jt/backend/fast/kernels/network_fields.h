@@ -33,6 +33,44 @@ CRNN_FIELDS(NetworkConv, {
     int32_t method;
 })
 
+// A convolution in 8 bits: what comes in is rounded to `step`, what goes out to `out_step` (0: floats).
+CRNN_FIELDS(NetworkInt8Conv, {
+    int32_t source;
+    int32_t target;
+    int32_t addend;
+    int32_t in_channels;
+    int32_t out_channels;
+    Window window;
+    int32_t activation;
+    int32_t pool_h;
+    int32_t pool_w;
+    float step;
+    float bound;
+    float out_step;
+    float out_bound;
+})
+
+CRNN_FIELDS(NetworkRound, {
+    int32_t source;
+    int32_t target;
+    float step;
+    float bound;
+})
+
+CRNN_FIELDS(NetworkInt8Linear, {
+    int32_t in_features;
+    int32_t out_features;
+    float step;
+    float bound;
+})
+
+CRNN_FIELDS(NetworkInt8BiLSTM, {
+    int32_t in_features;
+    int32_t hidden;
+    float step;
+    float bound;
+})
+
 CRNN_FIELDS(NetworkTransposedConv, {
     int32_t source;
     int32_t target;
@@ -204,7 +242,9 @@ static const Layout NETWORK_LAYOUTS[] = {NetworkRunLayout,         NetworkEndMap
                                          NetworkSoftmaxLayout,     NetworkTableLayout,          NetworkAttentionLayout,
                                          NetworkTextLengthsLayout, NetworkBlendLayout,          NetworkFitColumnsLayout,
                                          NetworkPoolLayout,        NetworkAffineLayout,         NetworkAddLayout,
-                                         NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout};
+                                         NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout,
+                                         NetworkInt8ConvLayout,    NetworkRoundLayout,          NetworkInt8LinearLayout,
+                                         NetworkInt8BiLSTMLayout};
 
 // A line for each struct: name, size in bytes, text.
 inline std::string describe_layouts() {
