@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from dataclasses import replace
+from functools import singledispatch
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def _(layer: Quantised, images: Images, group: Group, source: int, busy: tuple[i
     if group.norm is not None:
         factor, shift = scale_and_shift(group.norm, images.state, group.norm_key)
         scale, bias = scale * factor, bias * factor + shift
-    window = PIXEL if isinstance(inner, Linear) else window_of(inner)
+    window = PIXEL if weight.ndim == 2 else window_of(inner)
     goes = levels_of(images.state, group.reader) if group.reader else FLOATS
     addend, activation = images.follow(group, tail)
     weight = weight.reshape(*weight.shape[:2], *window[:2])
@@ -66,21 +67,32 @@ def _emit_floats(inner: Layer, images: Images, group: Group, source: int, busy: 
 
 @emit_steps.register(Quantised)
 def _(layer: Quantised, network: Network, state: State, prefix: str) -> None:
-    comes, (inner,), own = levels_of(state, prefix[:-1]), layer.body, f"{prefix}body.0"
-    if isinstance(inner, Linear):
-        weight, scale, bias = _integers(inner, state, own)
-        return network.int8_linear(weight, scale * comes.step, bias, comes)
-    if isinstance(inner, BiLSTM):
-        return _emit_bilstm(network, state, own, comes)
-    raise NotCovered(f"{type(inner).__name__} in 8 bits among sequence layers")
+    emit_products(layer.body[0], network, state, f"{prefix}body.0", levels_of(state, prefix[:-1]))
 
 
-def _emit_bilstm(network: Network, state: State, key: str, comes: Levels) -> None:
-    w_ih, scale = zip(*(round_weights(state[f"{key}.weight_ih{end}"], 0) for end in LSTM_ENDS))
-    w_hh = [restore_weights(*round_weights(state[f"{key}.weight_hh{end}"], 0)) for end in LSTM_ENDS]
+@singledispatch
+def emit_products(layer: Layer, network: Network, state: State, key: str, comes: Levels) -> None:
+    """Adds a sequence layer, its products in 8 bits, of what is rounded to `comes`; its arrays are `{key}.{name}`."""
+    raise NotCovered(f"{type(layer).__name__} in 8 bits among sequence layers")
+
+
+@emit_products.register(Linear)
+def _(layer: Linear, network: Network, state: State, key: str, comes: Levels) -> None:
+    weight, scale, bias = _integers(layer, state, key)
+    network.int8_linear(weight, scale * comes.step, bias, comes)
+
+
+@emit_products.register(BiLSTM)
+def _(layer: BiLSTM, network: Network, state: State, key: str, comes: Levels) -> None:
+    (w_ih, ih_scale), (w_hh, hh_scale) = (_both_ways(state, f"{key}.{name}") for name in ("weight_ih", "weight_hh"))
     bias = np.stack([state[f"{key}.bias_ih{end}"] + state[f"{key}.bias_hh{end}"] for end in LSTM_ENDS])
-    scale = np.float64(scale)[..., 0] * comes.step  # (2, 4·hidden)
-    network.int8_bilstm(np.stack(w_ih), scale, np.stack(w_hh), bias, comes)
+    network.int8_bilstm(w_ih, ih_scale * comes.step, w_hh, hh_scale, bias, comes)
+
+
+def _both_ways(state: State, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """A BiLSTM's weights of both directions as integers (2, 4·hidden, in), and their scales (2, 4·hidden) float64."""
+    integers, scale = zip(*(round_weights(state[f"{key}{end}"], 0) for end in LSTM_ENDS))
+    return np.stack(integers), np.float64(scale)[..., 0]
 
 
 def _integers(layer: Layer, state: State, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -77,9 +77,17 @@ class Int8Layers:
         self._call("int8_linear", message, weight, scale, bias)
 
     def int8_bilstm(
-        self, w_ih: np.ndarray, scale: np.ndarray, w_hh: np.ndarray, bias: np.ndarray, comes: Levels
+        self,
+        w_ih: np.ndarray,
+        ih_scale: np.ndarray,
+        w_hh: np.ndarray,
+        hh_scale: np.ndarray,
+        bias: np.ndarray,
+        comes: Levels,
     ) -> None:
-        """As `bilstm`: w_ih whole numbers, scale and bias (2, 4·hidden), w_hh floats."""
+        """As `bilstm`, of whole numbers w_ih and w_hh; their scales are (2, 4·hidden), the first of them with the step
+        of what comes in. The state is rounded to 16 bits.
+        """
         hidden = w_hh.shape[2]
         message = fields.NetworkInt8BiLSTM(in_features=w_ih.shape[2], hidden=hidden, step=comes.step, bound=comes.bound)
-        self._call("int8_bilstm", message, w_ih, scale, w_hh, bias)
+        self._call("int8_bilstm", message, w_ih, ih_scale, w_hh, hh_scale, bias)

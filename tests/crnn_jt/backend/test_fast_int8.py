@@ -128,13 +128,14 @@ def test_linear_layers_give_their_definition_to_the_bit(library):
 
 
 def test_lstms_multiply_what_comes_in_rounded(library):
-    """As the float layer does, given what 8 bits hold."""
+    """As the float layer does, given what 8 bits hold: the state has 16."""
     rng = np.random.default_rng(0)
-    w_ih, w_hh = rng.integers(-127, 128, (2, 44, 18)), rng.standard_normal((2, 44, 11)) / 4
+    w_ih, w_hh = rng.integers(-127, 128, (2, 44, 18)), rng.integers(-127, 128, (2, 44, 11))
     scale, bias = rng.uniform(0.001, 0.01, (2, 44)), rng.standard_normal((2, 44))
+    hh_scale = scale[:, ::-1]
     whole, plain = Network(18, library), Network(18, library)
-    whole.int8_bilstm(w_ih, scale, w_hh, bias, COMES)
-    plain.bilstm(w_ih * scale[..., None] / COMES.step, w_hh, bias)
+    whole.int8_bilstm(w_ih, scale, w_hh, hh_scale, bias, COMES)
+    plain.bilstm(w_ih * scale[..., None] / COMES.step, w_hh * hh_scale[..., None], bias)
     images = pictures(9, 18, (1, 13))
     rounded = (levels(images, COMES) * np.float32(COMES.step)).astype(np.float32)
     found = whole.run_directly(images)

@@ -34,22 +34,29 @@ typedef IntVec IntVecUnaligned __attribute__((aligned(4), may_alias));
 typedef Level LevelVec __attribute__((vector_size(LANES * sizeof(Level))));
 typedef LevelVec LevelVecUnaligned __attribute__((aligned(1), may_alias));
 
+// sum + the two products of each lane's words of 16 bits.
+CRNN_INLINE IntVec dot_words(IntVec sum, IntVec x, IntVec w) {
+#if defined(__AVX512VNNI__)
+    return (IntVec)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
+#elif defined(__AVX512BW__)
+    return sum + (IntVec)_mm512_madd_epi16((__m512i)x, (__m512i)w);
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+    return sum + (IntVec)_mm256_madd_epi16((__m256i)x, (__m256i)w);
+#elif defined(__SSE2__) && !defined(__AVX512F__)
+    return sum + (IntVec)_mm_madd_epi16((__m128i)x, (__m128i)w);
+#else
+    return sum + (x << 16 >> 16) * (w << 16 >> 16) + (x >> 16) * (w >> 16);
+#endif
+}
+
 // sum + the products of each lane's levels x with its weights w.
 CRNN_INLINE IntVec dot(IntVec sum, IntVec x, IntVec w) {
 #if defined(__AVX512VNNI__)
     return (IntVec)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
-#elif defined(__AVX512BW__)
-    return sum + (IntVec)_mm512_madd_epi16((__m512i)x, (__m512i)w);
-#elif defined(__AVX512F__)  // without the instructions on words
-    return sum + (x << 16 >> 16) * (w << 16 >> 16) + (x >> 16) * (w >> 16);
-#elif defined(__AVXVNNI__)
+#elif defined(__AVXVNNI__) && !defined(__AVX512F__)
     return (IntVec)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)x, (__m256i)w);
-#elif defined(__AVX2__)
-    return sum + (IntVec)_mm256_madd_epi16((__m256i)x, (__m256i)w);
-#elif defined(__SSE2__)
-    return sum + (IntVec)_mm_madd_epi16((__m128i)x, (__m128i)w);
 #else
-    return sum + (x << 16 >> 16) * (w << 16 >> 16) + (x >> 16) * (w >> 16);
+    return dot_words(sum, x, w);
 #endif
 }
 
@@ -91,7 +98,8 @@ CRNN_INLINE LevelVec to_levels(Vec v, Vec low, Vec high) {
 static inline void round_row(const float* x, int64_t count, const Rounding& r, Level* to) {
     for (int64_t i = 0; i < count; i += LANES) {
         const LevelVec v = to_levels(load(x + i) / r.step, splat(-r.bound), splat(r.bound));
-        std::memcpy(to + i, &v, std::min<int64_t>(LANES, count - i) * sizeof(Level));
+        if (count - i >= LANES) *(LevelVecUnaligned*)(to + i) = v;
+        else std::memcpy(to + i, &v, (count - i) * sizeof(Level));
     }
 }
 
@@ -121,23 +129,32 @@ struct LevelTarget {
     float size = 1, low = 0, high = 0;
 };
 
-// Sums [rows][vecs * LANES].
+// One vector of sums, for what is not counted in levels already.
+CRNN_INLINE Vec finish_one(Vec value, int64_t at, const LevelTarget& out) {
+    if (out.addend) value += load(out.addend + at);
+    if (out.act != Act::none) value = activate(value, out.act);
+    return out.size != 1 ? value / out.size : value;
+}
+
+// Sums [rows][vecs * LANES], to floats or to levels.
+template <bool LEVELS>
 static __attribute__((noinline)) void finish(const int32_t* sums, int rows, int vecs, const LevelTarget& out) {
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vecs; v++, sums += LANES) {
-            const int64_t at = r * out.row_stride + v * LANES;
-            const Vec sum = __builtin_convertvector(*(const IntVec*)sums, Vec);
-            Vec value = apart(sum * load(out.scale + v * LANES)) + load(out.bias + v * LANES);
-            if (out.addend) value += load(out.addend + at);
-            if (out.act != Act::none) value = activate(value, out.act);
-            if (!out.levels) {
-                store_first(static_cast<float*>(out.rows) + at, value, out.columns - v * LANES);
-                continue;
-            }
-            if (out.size != 1) value /= out.size;
-            *(LevelVecUnaligned*)(static_cast<Level*>(out.rows) + at) =
-                to_levels(value, splat(out.low), splat(out.high));
+    const Vec low = splat(out.low), high = splat(out.high);
+    const bool more = out.addend || out.act != Act::none || out.size != 1;
+    const int64_t stride = out.row_stride;
+    for (int v = 0; v < vecs; v++) {
+        const Vec scale = load(out.scale + v * LANES), bias = load(out.bias + v * LANES);
+        void* const to = out.rows;
+        const int left = out.columns - v * LANES;
+        for (int r = 0; r < rows; r++) {
+            const int64_t at = r * stride + v * LANES;
+            const Vec sum = __builtin_convertvector(*(const IntVec*)(sums + (r * vecs + v) * LANES), Vec);
+            Vec value = apart(sum * scale) + bias;
+            if (__builtin_expect(more, false)) value = finish_one(value, at, out);
+            if constexpr (LEVELS) *(LevelVecUnaligned*)(static_cast<Level*>(to) + at) = to_levels(value, low, high);
+            else store_first(static_cast<float*>(to) + at, value, left);
         }
+    }
 }
 
 template <int R, int V>
@@ -200,7 +217,8 @@ static inline void int8_product(int count, LevelSource in, const LevelWeight* we
     for (int i = 0, row = 0; i < tiles; i++) {
         const int next = int(int64_t(count) * (i + 1) / tiles), height = next - row;
         find_int8_tile(height, vecs)(in, weights, begin, sums);
-        finish(sums, height, vecs, out);
+        if (out.levels) finish<true>(sums, height, vecs, out);
+        else finish<false>(sums, height, vecs, out);
         in.rows += height * in.row_stride;
         const int64_t moved = height * out.row_stride;
         out.rows = static_cast<char*>(out.rows) + moved * (out.levels ? sizeof(Level) : sizeof(float));

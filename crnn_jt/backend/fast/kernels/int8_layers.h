@@ -129,7 +129,7 @@ class Int8ConvLayer : public ImageLayer {
         to.addend = addend ? addend->data + at : nullptr;
         to.levels = goes_.on();
         to.act = in_levels() ? Act::none : fused_.act;
-        to.size = in_levels() ? 1 : goes_.step;
+        to.size = goes_.on() && !in_levels() ? goes_.step : 1;
         to.low = in_levels() && clips(fused_.act) ? 0 : -goes_.bound;
         to.high = goes_.bound;
         if (in_levels() && fused_.act == Act::relu6) to.high = std::min(to.high, std::nearbyint(6 / goes_.step));
@@ -250,44 +250,6 @@ class Int8LinearLayer : public SequenceLayer {
 
   private:
     Int8Linear product_;
-};
-
-// A bidirectional LSTM whose inputs' products have 8 bits; the recurrence is that of lstm.h, on float weights.
-class Int8BiLSTMLayer : public SequenceLayer {
-  public:
-    // As BiLSTM::pack, but for whole numbers w_ih with their scale (2, 4 * hidden).
-    Int8BiLSTMLayer(int in, int hidden, Rounding comes, const float* w_ih, const float* scale, const float* w_hh,
-                    const float* bias)
-        : hidden_(hidden) {
-        const int wide = padded(hidden), columns = 8 * wide;
-        std::vector<float> scales(columns), biases(columns);
-        for (int o = 0; o < columns; o++)
-            if (const int row = gate_row(o, hidden); row >= 0) {
-                scales[o] = scale[row];
-                biases[o] = bias[row];
-            }
-        const auto at = [=](int o, int k) {
-            const int row = gate_row(o, hidden);
-            return row < 0 ? 0.f : w_ih[size_t(row) * in + k];
-        };
-        input_.pack(columns, in, comes, at, scales.data(), biases.data());
-        for (int d = 0; d < 2; d++) recurrent_[d].pack(hidden, w_hh + size_t(d) * 4 * hidden * hidden);
-    }
-    int in_features() const override { return input_.depth(); }
-    int out_features() const override { return 2 * hidden_; }
-    void run(const float* x, int steps, int batch, float* y) override {
-        const int wide = padded(hidden_);
-        float* gates = gates_.need(size_t(steps) * batch * 8 * wide);
-        input_.run(x, steps * batch, gates, 8 * wide);
-        float* cells = cells_.need(size_t(batch) * 2 * wide);
-        run_recurrence({steps, batch, hidden_, wide, gates, y, cells, false}, recurrent_);
-    }
-
-  private:
-    int hidden_;
-    Int8Linear input_;
-    RecurrentWeights recurrent_[2];
-    Buffer gates_, cells_;
 };
 
 }  // namespace crnn

@@ -1,7 +1,7 @@
 // The frozen network's part of the C face: crnn_network_*. See kernels.cc.
 #pragma once
 #include "face.h"
-#include "int8_layers.h"
+#include "int8_lstm.h"
 #include "network.h"
 #include "text_layers.h"
 
@@ -66,10 +66,11 @@ int crnn_network_int8_linear(Network* net, const fields::NetworkInt8Linear* f, c
                                                weight, scale, bias);
 }
 
-int crnn_network_int8_bilstm(Network* net, const fields::NetworkInt8BiLSTM* f, const float* w_ih, const float* scale,
-                             const float* w_hh, const float* bias) {
-    return add_sequence_layer<Int8BiLSTMLayer>(net, f->in_features, f->hidden, Rounding{f->step, f->bound}, w_ih, scale,
-                                               w_hh, bias);
+// Whole numbers w_ih and w_hh, their scales and bias (2, 4 * hidden).
+int crnn_network_int8_bilstm(Network* net, const fields::NetworkInt8BiLSTM* f, const float* w_ih, const float* ih_scale,
+                             const float* w_hh, const float* hh_scale, const float* bias) {
+    return add_sequence_layer<Int8BiLSTMLayer>(net, f->in_features, f->hidden, Rounding{f->step, f->bound}, w_ih,
+                                               ih_scale, w_hh, hh_scale, bias);
 }
 
 int crnn_network_transposed_conv(Network* net, const fields::NetworkTransposedConv* f, const float* weight,
