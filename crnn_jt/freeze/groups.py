@@ -5,7 +5,6 @@ tests; nothing else in this package asks for types.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from crnn_jt.backend.fast.network import ACTIVATIONS
 from crnn_jt.freeze.errors import NotCovered
@@ -56,7 +55,7 @@ class Group:
     @property
     def multiplies_levels(self) -> bool:
         """Whether its products are those of integers of 8 bits."""
-        return isinstance(self.layer, Quantised) and _is_product(self.layer)
+        return isinstance(self.layer, Quantised) and (_is_product(self.layer) or is_depthwise(self.layer.body[0]))
 
     @property
     def is_bare(self) -> bool:
@@ -73,10 +72,13 @@ def group_plan(plan: Plan, prefix: str, first: int = 0) -> list[Group]:
             continue
         found, position = _group(plan, position, prefix, first)
         groups += found
-    for place, (group, after) in enumerate(pairwise(groups)):
-        if group.multiplies_levels and after.multiplies_levels:
-            groups[place] = replace(group, reader=after.key)
-    return groups
+    return [replace(group, reader=_find_reader(group, groups[place + 1 :])) for place, group in enumerate(groups)]
+
+
+def _find_reader(group: Group, later: list[Group]) -> str:
+    """What `reader` says: the layer may read it pooled, since the largest level is that of the largest value."""
+    after = next((other for other in later if not isinstance(other.layer, MaxPool)), None)
+    return after.key if after and group.multiplies_levels and after.multiplies_levels else ""
 
 
 def _group(plan: Plan, position: int, prefix: str, first: int) -> tuple[list[Group], int]:
@@ -107,6 +109,11 @@ def _is_product(layer: Layer) -> bool:
     layer = _unwrap(layer)
     attends = isinstance(layer, SelfAttention | CrossAttention)
     return attends or isinstance(layer, Linear) or (isinstance(layer, Conv) and layer.groups == 1)
+
+
+def is_depthwise(layer: Layer) -> bool:
+    """Whether each channel has a kernel of its own."""
+    return isinstance(layer, Conv) and 1 < layer.groups == layer.in_channels == layer.out_channels
 
 
 def _unwrap(layer: Layer) -> Layer:

@@ -11,7 +11,7 @@ import numpy as np
 from crnn_jt.backend import fast
 from crnn_jt.backend.fast.network import Network
 from crnn_jt.freeze.errors import NotCovered
-from crnn_jt.freeze.groups import Group, group_plan, name_of
+from crnn_jt.freeze.groups import Group, group_plan, is_depthwise, name_of
 from crnn_jt.layers import (
     Activation,
     Add,
@@ -124,7 +124,7 @@ def _(layer: Conv, images: Images, group: Group, source: int, busy: tuple[int, .
 
 
 def _emit_depthwise(layer: Conv, images: Images, group: Group, source: int, busy: tuple[int, ...]) -> int:
-    if not layer.groups == layer.in_channels == layer.out_channels:
+    if not is_depthwise(layer):
         raise NotCovered(f"Conv with {layer.groups} groups of {layer.in_channels} to {layer.out_channels} channels")
     target = images.unused(source, *busy)
     weight, bias = _fold_norm(images.state, group, layer.bias, out_axis=0)

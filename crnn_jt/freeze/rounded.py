@@ -1,7 +1,7 @@
 """Layers whose products have 8 bits.
 
 Convolutions and linear layers multiply integers, and what goes from one to the next is rounded once, when it is
-written. Others (depthwise and transposed convolutions) multiply floats that hold what 8 bits can: the same numbers.
+written. Transposed convolutions multiply floats that hold what 8 bits can: the same numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from crnn_jt.backend.fast.int8_layers import FLOATS, Levels
 from crnn_jt.backend.fast.network import Network
 from crnn_jt.freeze.errors import NotCovered
-from crnn_jt.freeze.groups import Group
+from crnn_jt.freeze.groups import Group, is_depthwise
 from crnn_jt.freeze.images import Images, State, Tail, emit, scale_and_shift, window_of
 from crnn_jt.freeze.places import PIXEL
 from crnn_jt.freeze.steps import LSTM_ENDS, emit_steps
@@ -45,6 +45,9 @@ def _(layer: Quantised, images: Images, group: Group, source: int, busy: tuple[i
     window = PIXEL if weight.ndim == 2 else window_of(inner)
     goes = levels_of(images.state, group.reader) if group.reader else FLOATS
     addend, activation = images.follow(group, tail)
+    if is_depthwise(inner):
+        images.network.int8_depthwise(source, target, window, weight[:, 0], scale, bias, comes, goes, activation)
+        return target
     weight = weight.reshape(*weight.shape[:2], *window[:2])
     images.network.int8_conv(
         source, target, window, weight, scale, bias, comes, goes, activation, group.pool.kernel, addend

@@ -30,6 +30,7 @@ _SIGNATURES = {
     "crnn_network_free": (None, _NETWORK),
     "crnn_network_conv": (c_int, _NETWORK, POINTER(network_fields.NetworkConv), _FLOATS, _FLOATS),
     "crnn_network_int8_conv": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Conv), *3 * (_FLOATS,)),
+    "crnn_network_int8_depthwise": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Depthwise), *3 * (_FLOATS,)),
     "crnn_network_int8_linear": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Linear), *3 * (_FLOATS,)),
     "crnn_network_int8_bilstm": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8BiLSTM), *5 * (_FLOATS,)),
     "crnn_network_round": (c_int, _NETWORK, POINTER(network_fields.NetworkRound)),

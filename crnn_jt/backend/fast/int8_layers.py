@@ -46,7 +46,7 @@ class Int8Layers:
         addend: int = -1,
     ) -> None:
         """As `conv`, of a value that is rounded to `comes`, or was when it was written. What `goes` out rounded may be
-        read by another `int8_conv` of the same levels alone.
+        read by another layer of such products, of the same levels, and by `pool` alone.
         """
         message = fields.NetworkInt8Conv(
             source=source,
@@ -64,6 +64,32 @@ class Int8Layers:
             out_bound=goes.bound,
         )
         self._call("int8_conv", message, weight, scale, bias)
+
+    def int8_depthwise(
+        self,
+        source: int,
+        target: int,
+        window: tuple[int, ...],
+        weight: np.ndarray,
+        scale: np.ndarray,
+        bias: np.ndarray,
+        comes: Levels,
+        goes: Levels = FLOATS,
+        activation: str | None = None,
+    ) -> None:
+        """As `depthwise`, rounded as in `int8_conv`; weight (channels, kh, kw)."""
+        message = fields.NetworkInt8Depthwise(
+            source=source,
+            target=target,
+            channels=len(weight),
+            window=Window.of(window[:2], window[2:4], window[4:]),
+            activation=ACTIVATIONS[activation],
+            step=comes.step,
+            bound=comes.bound,
+            out_step=goes.step,
+            out_bound=goes.bound,
+        )
+        self._call("int8_depthwise", message, weight, scale, bias)
 
     def round(self, source: int, target: int, levels: Levels) -> None:
         """A value rounded, still of floats: what layers read whose products have no kernel in 8 bits."""

@@ -251,6 +251,19 @@ class NetworkInt8Conv(Fields):
 
 
 @declare
+class NetworkInt8Depthwise(Fields):
+    source: int32
+    target: int32
+    channels: int32
+    window: Window
+    activation: int32
+    step: float32
+    bound: float32
+    out_step: float32
+    out_bound: float32
+
+
+@declare
 class NetworkRound(Fields):
     source: int32
     target: int32

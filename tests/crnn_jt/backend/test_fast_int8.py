@@ -65,9 +65,10 @@ def defined(x, window, weight, scale, bias, goes=FLOATS, activation=None, pool=(
     kh, kw, sh, sw, ph, pw = window
     framed = np.pad(levels(x, COMES).astype(np.int64), ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     seen = np.lib.stride_tricks.sliding_window_view(framed, (kh, kw), (2, 3))[:, :, ::sh, ::sw]
-    sums = np.einsum("ncijuv,ocuv->noij", seen, weight.astype(np.int64)).astype(np.float32)
+    how = "ncijuv,ocuv->noij" if weight.shape[1] == x.shape[1] else "ncijuv,cxuv->ncij"  # or depthwise
+    sums = np.einsum(how, seen, weight.astype(np.int64)).astype(np.float32)
     in_levels = goes != FLOATS and addend < 0 and activation != "hardswish"
-    size, six = np.float32(goes.step if in_levels else 1), np.float32(6)
+    size, six = np.float32(goes.step) if in_levels else np.float32(1), np.float32(6)
     y = sums * (scale / size)[:, None, None] + (bias / size)[:, None, None]
     if addend >= 0:
         y = y + x
@@ -76,7 +77,8 @@ def defined(x, window, weight, scale, bias, goes=FLOATS, activation=None, pool=(
     elif activation:
         y = np.clip(y, 0, six / size if activation == "relu6" else np.inf)
     if goes != FLOATS:
-        y = levels(y, Levels(1, goes.bound) if in_levels else goes)
+        y = y if in_levels else y * (np.float32(1) / np.float32(goes.step))
+        y = levels(y, Levels(1, goes.bound))
     n, o, h, w = y.shape
     return y.reshape(n, o, h // pool[0], pool[0], w // pool[1], pool[1]).max((3, 5))
 
@@ -87,14 +89,37 @@ def pictures(count, channels, size=(8, 14)):
     return np.where(np.abs(x) < 0.4, np.float32(COMES.step / 2) * np.rint(x * 20), x).astype(np.float32)
 
 
+def give_back(network, source, channels, how):
+    """Levels as floats, in steps."""
+    same = np.eye(channels, dtype=np.float32)[:, :, None, None]
+    network.int8_conv(source, 2, POINT, same, np.ones(channels, np.float32), np.zeros(channels, np.float32), how)
+
+
+def depthwise(window, channels, activation=None, library=None):
+    """A network of a depthwise convolution between levels, pooled, and its definition."""
+    weight, scale, bias = layer_of(window, 1, channels)
+    network, same = Network(channels, library), np.eye(channels, dtype=np.float32)[:, :, None, None]
+    ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    network.int8_conv(0, 1, POINT, same, ones * np.float32(COMES.step), zeros, COMES, COMES)
+    network.int8_depthwise(1, 2, window, weight[:, 0], scale, bias, COMES, GOES, activation)
+    network.pool(2, 1, (3, 3, 2, 2, 1, 1))
+    give_back(network, 1, channels, GOES)
+    network.end_maps("maps")
+
+    def definition(x):
+        y = np.pad(defined(x, window, weight, scale, bias, GOES, activation), ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")
+        return np.lib.stride_tricks.sliding_window_view(y, (3, 3), (2, 3))[:, :, ::2, ::2].max((4, 5))
+
+    return network, definition
+
+
 def frozen(case, library=None, largest=False):
     """A network of the case's convolution, and of one that gives back the levels where it writes such."""
     window, in_, out, fused = CASES[case]
     network, arrays = Network(in_, library), layer_of(window, in_, out, largest=largest)
     network.int8_conv(0, 1, window, *arrays, COMES, **fused)
     if "goes" in fused:
-        same = np.eye(out, dtype=np.float32)[:, :, None, None]
-        network.int8_conv(1, 2, POINT, same, np.ones(out, np.float32), np.zeros(out, np.float32), fused["goes"])
+        give_back(network, 1, out, fused["goes"])
     network.end_maps("maps")
     return network, lambda x: defined(x, window, *arrays, **fused)
 
@@ -104,6 +129,16 @@ def test_convolutions_give_their_definition_to_the_bit(case, library):
     """Alone and among others."""
     network, definition = frozen(case, library)
     images = pictures(5, CASES[case][1])
+    found = network.run_directly(images)
+    np.testing.assert_array_equal(found, definition(images))
+    np.testing.assert_array_equal(network.run_directly(images[3:4])[0], found[3])
+
+
+@pytest.mark.parametrize("window", [THREE, (5, 5, 2, 1, 2, 2)], ids=["3x3", "5x5 strided"])
+@pytest.mark.parametrize("activation", ["relu", "hardswish"])
+def test_depthwise_convolutions_and_pooling_of_levels_give_their_definition_to_the_bit(window, activation, library):
+    network, definition = depthwise(window, 70, activation, library)
+    images = pictures(5, 70)
     found = network.run_directly(images)
     np.testing.assert_array_equal(found, definition(images))
     np.testing.assert_array_equal(network.run_directly(images[3:4])[0], found[3])
@@ -146,7 +181,7 @@ def test_lstms_multiply_what_comes_in_rounded(library):
 def test_a_layer_of_floats_refuses_levels():
     network = Network(4)
     network.int8_conv(0, 1, POINT, *layer_of(POINT, 4, 4), COMES, GOES)
-    network.pool(1, 2, (2, 2, 2, 2, 0, 0))
+    network.upsample(1, 2, (2, 2))
     with pytest.raises(ValueError, match="a layer of floats reads levels"):
         network.run_directly(pictures(1, 4))
 
@@ -164,6 +199,7 @@ def test_the_number_of_threads_changes_no_bit(tmp_path):
         "import sys, numpy as np\n"
         "from tests.crnn_jt.backend.test_fast_int8 import *\n"
         "runs = [frozen(case)[0].run_directly(pictures(5, CASES[case][1])).ravel() for case in CASES]\n"
+        "runs += [depthwise(THREE, 70)[0].run_directly(pictures(n, 70)).ravel() for n in (1, 5)]\n"
         "np.save(sys.argv[1], np.concatenate(runs))\n"
     )
     for threads in "12":

@@ -11,6 +11,7 @@
 #include "conv_transposed.h"
 #include "depthwise.h"
 #include "gates.h"
+#include "int8.h"
 #include "nhwc.h"
 #include "winograd.h"
 #include "winograd_1d.h"
@@ -165,9 +166,15 @@ class PoolLayer : public ImageLayer {
   public:
     explicit PoolLayer(Window window) : window_(window) {}
     Images shape(const Images* x) const override {
-        return describe(x->n, window_.out_h(x->h), window_.out_w(x->w), x->channels);
+        Images y = describe(x->n, window_.out_h(x->h), window_.out_w(x->w), x->channels);
+        y.rounded = x->rounded;
+        return y;
     }
-    void run(const Images* x, const Images& y) override { max_pool(*x, window_, y); }
+    bool takes_rounded() const override { return true; }
+    void run(const Images* x, const Images& y) override {
+        if (x->rounded) max_pool<LevelVec>(levels_of(*x), *x, window_, levels_of(y), y);
+        else max_pool<Vec>(x->data, *x, window_, y.data, y);
+    }
 
   private:
     Window window_;

@@ -94,6 +94,20 @@ CRNN_INLINE LevelVec to_levels(Vec v, Vec low, Vec high) {
     return __builtin_convertvector(nearest(min(max(v, low), high)) + ZERO, LevelVec);
 }
 
+CRNN_INLINE Vec whole_levels(Vec v, Vec low, Vec high) {
+    return __builtin_convertvector(nearest(min(max(v, low), high)), Vec);
+}
+CRNN_INLINE Vec from_levels(const Level* levels) {
+#if defined(__AVX512VNNI__)  // GCC 12 takes vectors of bytes apart
+    const IntVec wide = (IntVec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)levels));
+#else
+    const IntVec wide = __builtin_convertvector(*(const LevelVecUnaligned*)levels, IntVec);
+#endif
+    return __builtin_convertvector(wide - ZERO, Vec);
+}
+
+static inline Level* levels_of(const Images& x) { return reinterpret_cast<Level*>(x.data); }
+
 // `count` floats as levels, no more of them.
 static inline void round_row(const float* x, int64_t count, const Rounding& r, Level* to) {
     for (int64_t i = 0; i < count; i += LANES) {
@@ -117,7 +131,7 @@ struct LevelSource {
 };
 
 // Where sums go, `columns` of them in a row, and what is done to them on the way: scale, bias, addend, activation. To
-// `levels` they are divided by `size` and cut off at `low` and `high`.
+// `levels` they are multiplied by `per_level` and cut off at `low` and `high`.
 struct LevelTarget {
     void* rows;  // of Level or float
     int64_t row_stride;
@@ -126,21 +140,36 @@ struct LevelTarget {
     const float* addend = nullptr;
     Act act = Act::none;
     bool levels = false;
-    float size = 1, low = 0, high = 0;
+    float per_level = 1, low = 0, high = 0;
+
+    // The same from so many values on in memory, and from a column on.
+    LevelTarget from(int64_t values, int column = 0) const {
+        LevelTarget moved = *this;
+        moved.rows = static_cast<char*>(rows) + values * int64_t(levels ? sizeof(Level) : sizeof(float));
+        if (addend) moved.addend = addend + values;
+        moved.scale += column;
+        moved.bias += column;
+        moved.columns -= column;
+        return moved;
+    }
 };
 
 // One vector of sums, for what is not counted in levels already.
 CRNN_INLINE Vec finish_one(Vec value, int64_t at, const LevelTarget& out) {
     if (out.addend) value += load(out.addend + at);
-    if (out.act != Act::none) value = activate(value, out.act);
-    return out.size != 1 ? value / out.size : value;
+    if (out.act == Act::hardswish) value = value * min(max(value + 3.f, Vec{}), splat(6.f)) * (1.f / 6.f);
+    else if (out.act != Act::none) value = activate(value, out.act);
+    return value * out.per_level;
 }
 
-// Sums [rows][vecs * LANES], to floats or to levels.
-template <bool LEVELS>
-static __attribute__((noinline)) void finish(const int32_t* sums, int rows, int vecs, const LevelTarget& out) {
+CRNN_INLINE Vec load_sum(const float* sums) { return load(sums); }
+CRNN_INLINE Vec load_sum(const int32_t* sums) { return __builtin_convertvector(*(const IntVec*)sums, Vec); }
+
+// Sums [rows][vecs * LANES], whole numbers, to floats or to levels.
+template <bool LEVELS, class Sum>
+static __attribute__((noinline)) void finish_to(const Sum* sums, int rows, int vecs, const LevelTarget& out) {
     const Vec low = splat(out.low), high = splat(out.high);
-    const bool more = out.addend || out.act != Act::none || out.size != 1;
+    const bool more = out.addend || out.act != Act::none || out.per_level != 1;
     const int64_t stride = out.row_stride;
     for (int v = 0; v < vecs; v++) {
         const Vec scale = load(out.scale + v * LANES), bias = load(out.bias + v * LANES);
@@ -148,13 +177,18 @@ static __attribute__((noinline)) void finish(const int32_t* sums, int rows, int 
         const int left = out.columns - v * LANES;
         for (int r = 0; r < rows; r++) {
             const int64_t at = r * stride + v * LANES;
-            const Vec sum = __builtin_convertvector(*(const IntVec*)(sums + (r * vecs + v) * LANES), Vec);
-            Vec value = apart(sum * scale) + bias;
-            if (__builtin_expect(more, false)) value = finish_one(value, at, out);
+            Vec value = apart(load_sum(sums + (int64_t(r) * vecs + v) * LANES) * scale) + bias;
+            if (more) value = finish_one(value, at, out);
             if constexpr (LEVELS) *(LevelVecUnaligned*)(static_cast<Level*>(to) + at) = to_levels(value, low, high);
             else store_first(static_cast<float*>(to) + at, value, left);
         }
     }
+}
+
+template <class Sum>
+static inline void finish(const Sum* sums, int rows, int vecs, const LevelTarget& out) {
+    if (out.levels) finish_to<true>(sums, rows, vecs, out);
+    else finish_to<false>(sums, rows, vecs, out);
 }
 
 template <int R, int V>
@@ -217,12 +251,9 @@ static inline void int8_product(int count, LevelSource in, const LevelWeight* we
     for (int i = 0, row = 0; i < tiles; i++) {
         const int next = int(int64_t(count) * (i + 1) / tiles), height = next - row;
         find_int8_tile(height, vecs)(in, weights, begin, sums);
-        if (out.levels) finish<true>(sums, height, vecs, out);
-        else finish<false>(sums, height, vecs, out);
+        finish(sums, height, vecs, out);
         in.rows += height * in.row_stride;
-        const int64_t moved = height * out.row_stride;
-        out.rows = static_cast<char*>(out.rows) + moved * (out.levels ? sizeof(Level) : sizeof(float));
-        if (out.addend) out.addend += moved;
+        out = out.from(height * out.row_stride);
         row = next;
     }
 }

@@ -13,8 +13,6 @@ struct LevelImages {
     Level* pixel(int image, int i, int j) const { return data + ((size_t(image) * h + i) * w + j) * stride; }
 };
 
-static inline Level* levels_of(const Images& x) { return reinterpret_cast<Level*>(x.data); }
-
 // Images as levels, those of floats rounded now, in a frame of zeros in `memory`: `top` pixels above and below, `side`
 // left and right.
 static inline LevelImages frame_levels(const Images& x, const Rounding& r, int top, int side, Buffer& memory) {
@@ -39,6 +37,31 @@ static inline LevelImages frame_levels(const Images& x, const Rounding& r, int t
         }
     return big;
 }
+
+// How whole sums leave an image layer: act(sum * scale + bias), where nothing more is `added`, to floats or levels.
+struct Leaving {
+    Act act;
+    Rounding goes;
+    bool added = false;
+
+    // Whether scale and bias count in the levels that go out, so that nothing is left to do but to round and to clip.
+    bool in_levels() const { return goes.on() && !added && (act == Act::none || clips(act)); }
+    std::vector<float> count(std::vector<float> scale_or_bias) const {
+        for (float& value : scale_or_bias) value /= in_levels() ? goes.step : 1;
+        return scale_or_bias;
+    }
+    // To y, from its first value on.
+    LevelTarget target(const Images& y, const float* scale, const float* bias) const {
+        LevelTarget to{y.data, y.stride, y.stride, scale, bias};
+        to.levels = goes.on();
+        to.act = in_levels() ? Act::none : act;
+        to.per_level = goes.on() && !in_levels() ? 1 / goes.step : 1;
+        to.low = in_levels() && clips(act) ? 0 : -goes.bound;
+        to.high = goes.bound;
+        if (in_levels() && act == Act::relu6) to.high = std::min(to.high, std::nearbyint(6 / goes.step));
+        return to;
+    }
+};
 
 // A convolution of any kernel, stride and padding with what is fused into it, from floats or levels to floats or
 // levels.
@@ -86,7 +109,7 @@ class Int8ConvLayer : public ImageLayer {
                     const int64_t first = (int64_t(n) * rows + i) * width;
                     const int count = flat() ? int(std::min<int64_t>(width, pixels - first)) : width;
                     if (fused_.pools()) pooled(x, p, n, i, width, all + omp_get_thread_num() * scratch, y);
-                    else multiply(x, p, n, i, count, target(p, y, addend, first * y.stride + p * PANEL));
+                    else multiply(x, p, n, i, count, target(p, y, addend, first));
                 }
     }
 
@@ -105,9 +128,7 @@ class Int8ConvLayer : public ImageLayer {
         const Window& w = window_;
         return w.kh == 1 && w.kw == 1 && w.sh == 1 && w.sw == 1 && !w.ph && !w.pw && !fused_.pools();
     }
-    // Whether scale and bias count in the levels that go out, so that nothing is left to do but to round and to cut
-    // off.
-    bool in_levels() const { return goes_.on() && from.size() == 1 && (fused_.act == Act::none || clips(fused_.act)); }
+    Leaving leaving() const { return {fused_.act, goes_, from.size() > 1}; }
 
     void pack(int stride) {
         const int kw = window_.kw, size = window_.kh * kw, pixel = kw == 1 ? in_ : stride;
@@ -115,25 +136,15 @@ class Int8ConvLayer : public ImageLayer {
             const int c = k % pixel;
             return c < in_ ? weight_[(size_t(o) * in_ + c) * size + u * kw + k / pixel] : 0.f;
         };
-        std::vector<float> scale = scale_, bias = bias_;
-        for (int o = 0; in_levels() && o < out_; o++) {
-            scale[o] /= goes_.step;
-            bias[o] /= goes_.step;
-        }
+        const std::vector<float> scale = leaving().count(scale_), bias = leaving().count(bias_);
         weights_.pack(out_, window_.kh, kw * pixel, weight, scale.data(), bias.data());
     }
 
-    LevelTarget target(int p, const Images& y, const Images* addend, int64_t at) const {
-        LevelTarget to{y.data, y.stride, PANEL, weights_.scale(p), weights_.bias(p)};
-        to.rows = goes_.on() ? static_cast<void*>(levels_of(y) + at) : y.data + at;
-        to.addend = addend ? addend->data + at : nullptr;
-        to.levels = goes_.on();
-        to.act = in_levels() ? Act::none : fused_.act;
-        to.size = goes_.on() && !in_levels() ? goes_.step : 1;
-        to.low = in_levels() && clips(fused_.act) ? 0 : -goes_.bound;
-        to.high = goes_.bound;
-        if (in_levels() && fused_.act == Act::relu6) to.high = std::min(to.high, std::nearbyint(6 / goes_.step));
-        return to;
+    // Of panel p, from pixel number `pixel` of y on.
+    LevelTarget target(int p, const Images& y, const Images* addend, int64_t pixel) const {
+        LevelTarget to = leaving().target(y, weights_.scale(p), weights_.bias(p));
+        to.addend = addend ? addend->data : nullptr;
+        return to.from(pixel * y.stride + p * PANEL);
     }
 
     // A row of outputs, `count` of them. Rows of the kernel that lie in the frame would add nothing and are left out.
@@ -177,6 +188,68 @@ class Int8ConvLayer : public ImageLayer {
     }
 };
 
+// A depthwise convolution. Its products are those of floats that are whole numbers, sums of which are exact up to 2^24:
+// a vector of floats multiplies and adds as many of them in one instruction as one of 16-bit integers in several.
+class Int8DepthwiseLayer : public ImageLayer {
+  public:
+    // Whole numbers `weight` (channels, kh, kw); scale and bias (channels,).
+    Int8DepthwiseLayer(int channels, Window window, Act act, Rounding comes, Rounding goes, const float* weight,
+                       const float* scale, const float* bias)
+        : channels_(channels), window_(window), comes_(comes), leaving_{act, goes} {
+        if (window.kh * window.kw > MOST_TAPS) throw std::invalid_argument("a sum of too many products");
+        conv_.pack(channels, window, weight, std::vector<float>(channels).data());
+        scale_ = leaving_.count({scale, scale + channels});
+        bias_ = leaving_.count({bias, bias + channels});
+        scale_.resize(padded(channels));
+        bias_.resize(padded(channels));
+    }
+    Images shape(const Images* x) const override {
+        if (x->channels != channels_) throw std::invalid_argument("a depthwise convolution of other channels");
+        Images y = describe(x->n, window_.out_h(x->h), window_.out_w(x->w), channels_);
+        y.rounded = leaving_.goes.on();
+        return y;
+    }
+    bool takes_rounded() const override { return true; }
+
+    // Image by image, so that its floats stay in a thread's cache: several by one thread each, or one by all of them.
+    void run(const Images* x, const Images& y) override {
+        Images in{nullptr, 1, x->h, x->w, x->channels, x->stride}, out = y;
+        out.n = 1;
+        const LevelTarget target = leaving_.target(y, scale_.data(), bias_.data());
+        const bool many = x->n >= threads();
+        float* all = whole_.need((many ? threads() : 1) * in.size());
+#pragma omp parallel for schedule(static) firstprivate(in) if (many)
+        for (int n = 0; n < x->n; n++) {
+            in.data = all + (many ? omp_get_thread_num() : 0) * in.size();
+            to_whole(*x, n * in.size(), in);
+            const LevelTarget own = target.from(n * out.size());
+            conv_.run(in, Act::none, out, &own);
+        }
+    }
+
+  private:
+    static constexpr int MOST_TAPS = (1 << 24) / (127 * 127);
+    int channels_;
+    Window window_;
+    Rounding comes_;
+    Leaving leaving_;
+    DepthwiseConv conv_;
+    std::vector<float> scale_, bias_;
+    Buffer whole_;
+
+    // The values of x from `first` on as whole numbers.
+    void to_whole(const Images& x, size_t first, const Images& whole) const {
+        const int64_t vectors = int64_t(whole.size()) / LANES;
+        const Vec low = splat(-comes_.bound), high = splat(comes_.bound);
+#pragma omp parallel for schedule(static)
+        for (int64_t i = 0; i < vectors; i++) {
+            const size_t at = first + i * LANES;
+            if (x.rounded) store(whole.data + i * LANES, from_levels(levels_of(x) + at));
+            else store(whole.data + i * LANES, whole_levels(load(x.data + at) / comes_.step, low, high));
+        }
+    }
+};
+
 // Floats that are rounded to levels and stay floats, for layers whose products have no kernel in 8 bits.
 class RoundLayer : public ImageLayer {
   public:
@@ -186,8 +259,8 @@ class RoundLayer : public ImageLayer {
         const int64_t vectors = int64_t(x->size()) / LANES;
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < vectors; i++) {
-            const Vec levels = min(max(load(x->data + i * LANES) / r_.step, splat(-r_.bound)), splat(r_.bound));
-            store(y.data + i * LANES, __builtin_convertvector(nearest(levels), Vec) * r_.step);
+            const Vec levels = load(x->data + i * LANES) / r_.step;
+            store(y.data + i * LANES, whole_levels(levels, splat(-r_.bound), splat(r_.bound)) * r_.step);
         }
     }
 

@@ -56,6 +56,14 @@ int crnn_network_int8_conv(Network* net, const fields::NetworkInt8Conv* f, const
                                           f->out_channels, window(f->window), fused, comes, goes, weight, scale, bias);
 }
 
+// Whole numbers `weight` (channels, kh, kw).
+int crnn_network_int8_depthwise(Network* net, const fields::NetworkInt8Depthwise* f, const float* weight,
+                                const float* scale, const float* bias) {
+    const Rounding comes{f->step, f->bound}, goes{f->out_step, f->out_bound};
+    return add_image_layer<Int8DepthwiseLayer>(net, {f->source}, f->target, f->channels, window(f->window),
+                                               Act(f->activation), comes, goes, weight, scale, bias);
+}
+
 int crnn_network_round(Network* net, const fields::NetworkRound* f) {
     return add_image_layer<RoundLayer>(net, {f->source}, f->target, Rounding{f->step, f->bound});
 }

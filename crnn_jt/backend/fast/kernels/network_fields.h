@@ -50,6 +50,18 @@ CRNN_FIELDS(NetworkInt8Conv, {
     float out_bound;
 })
 
+CRNN_FIELDS(NetworkInt8Depthwise, {
+    int32_t source;
+    int32_t target;
+    int32_t channels;
+    Window window;
+    int32_t activation;
+    float step;
+    float bound;
+    float out_step;
+    float out_bound;
+})
+
 CRNN_FIELDS(NetworkRound, {
     int32_t source;
     int32_t target;
@@ -234,17 +246,18 @@ CRNN_FIELDS(NetworkBiLSTM, {
 
 CRNN_FIELDS(NetworkContext, { int32_t features; })
 
-static const Layout NETWORK_LAYOUTS[] = {NetworkRunLayout,         NetworkEndMapsLayout,        NetworkBeginMapsLayout,
-                                         NetworkConvLayout,        NetworkTransposedConvLayout, NetworkDepthwiseLayout,
-                                         NetworkGlobalMeanLayout,  NetworkGateLayout,           NetworkSampleLayout,
-                                         NetworkDecoderLayout,     NetworkMeanPoolLayout,       NetworkPickLayout,
-                                         NetworkUpsampleLayout,    NetworkConcatLayout,         NetworkLayerNormLayout,
-                                         NetworkSoftmaxLayout,     NetworkTableLayout,          NetworkAttentionLayout,
-                                         NetworkTextLengthsLayout, NetworkBlendLayout,          NetworkFitColumnsLayout,
-                                         NetworkPoolLayout,        NetworkAffineLayout,         NetworkAddLayout,
-                                         NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout,
-                                         NetworkInt8ConvLayout,    NetworkRoundLayout,          NetworkInt8LinearLayout,
-                                         NetworkInt8BiLSTMLayout};
+static const Layout NETWORK_LAYOUTS[] = {
+    NetworkRunLayout,         NetworkEndMapsLayout,        NetworkBeginMapsLayout,
+    NetworkConvLayout,        NetworkTransposedConvLayout, NetworkDepthwiseLayout,
+    NetworkGlobalMeanLayout,  NetworkGateLayout,           NetworkSampleLayout,
+    NetworkDecoderLayout,     NetworkMeanPoolLayout,       NetworkPickLayout,
+    NetworkUpsampleLayout,    NetworkConcatLayout,         NetworkLayerNormLayout,
+    NetworkSoftmaxLayout,     NetworkTableLayout,          NetworkAttentionLayout,
+    NetworkTextLengthsLayout, NetworkBlendLayout,          NetworkFitColumnsLayout,
+    NetworkPoolLayout,        NetworkAffineLayout,         NetworkAddLayout,
+    NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout,
+    NetworkInt8ConvLayout,    NetworkRoundLayout,          NetworkInt8DepthwiseLayout,
+    NetworkInt8LinearLayout,  NetworkInt8BiLSTMLayout};
 
 // A line for each struct: name, size in bytes, text.
 inline std::string describe_layouts() {
