@@ -28,7 +28,7 @@ class Int8Layers:
     (out,), goes out: `scale` holds the steps of both sides.
     """
 
-    def _call(self, name: str, *arguments) -> None:
+    def _call_int8(self, name: str, *arguments) -> None:
         raise NotImplementedError
 
     def int8_conv(
@@ -63,7 +63,7 @@ class Int8Layers:
             out_step=goes.step,
             out_bound=goes.bound,
         )
-        self._call("int8_conv", message, weight, scale, bias)
+        self._call_int8("conv", message, weight, scale, bias)
 
     def int8_depthwise(
         self,
@@ -89,18 +89,18 @@ class Int8Layers:
             out_step=goes.step,
             out_bound=goes.bound,
         )
-        self._call("int8_depthwise", message, weight, scale, bias)
+        self._call_int8("depthwise", message, weight, scale, bias)
 
     def round(self, source: int, target: int, levels: Levels) -> None:
         """A value rounded, still of floats: what layers read whose products have no kernel in 8 bits."""
         message = fields.NetworkRound(source=source, target=target, step=levels.step, bound=levels.bound)
-        self._call("round", message)
+        self._call_int8("round", message)
 
     def int8_linear(self, weight: np.ndarray, scale: np.ndarray, bias: np.ndarray, comes: Levels) -> None:
         """weight (out, in)."""
         out, in_ = weight.shape
         message = fields.NetworkInt8Linear(in_features=in_, out_features=out, step=comes.step, bound=comes.bound)
-        self._call("int8_linear", message, weight, scale, bias)
+        self._call_int8("linear", message, weight, scale, bias)
 
     def int8_bilstm(
         self,
@@ -116,4 +116,4 @@ class Int8Layers:
         """
         hidden = w_hh.shape[2]
         message = fields.NetworkInt8BiLSTM(in_features=w_ih.shape[2], hidden=hidden, step=comes.step, bound=comes.bound)
-        self._call("int8_bilstm", message, w_ih, ih_scale, w_hh, hh_scale, bias)
+        self._call_int8("bilstm", message, w_ih, ih_scale, w_hh, hh_scale, bias)

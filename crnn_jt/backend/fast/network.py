@@ -201,9 +201,16 @@ class Network(TextLayers, Int8Layers):
         return fields.NetworkRun(network=self._handle, batch=batch, height=height, width=width)
 
     def _call(self, name: str, *arguments) -> None:
+        self._add(getattr(self._library, f"crnn_network_{name}"), self._library.crnn_error, arguments)
+
+    def _call_int8(self, name: str, *arguments) -> None:
+        library = build.load_int8(self._library.flags)
+        self._add(getattr(library, f"crnn_int8_{name}"), library.crnn_int8_error, arguments)
+
+    def _add(self, function, error, arguments: tuple) -> None:
         given = [np.ascontiguousarray(a, np.float32) if isinstance(a, np.ndarray) else a for a in arguments]
-        if getattr(self._library, f"crnn_network_{name}")(self._handle, *given):
-            raise ValueError(self._library.crnn_error().decode())
+        if function(self._handle, *given):
+            raise ValueError(error().decode())
 
 
 def _describe_window(window: tuple[int, ...]) -> Window:

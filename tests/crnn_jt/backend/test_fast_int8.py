@@ -40,7 +40,7 @@ CASES = {
 def library(request):
     """Compiled for an instruction set, which may be another machine's."""
     flags, needed = INSTRUCTIONS[request.param]
-    build.compile_kernels(flags)
+    build.compile_kernels(flags, "int8.cc")
     if not needed <= abilities():
         pytest.skip(f"compiled, but this processor has no {request.param}")
     return build.load(flags)

@@ -4,7 +4,9 @@
 // registers, goes through the places of the kernel, and then on to the next channels. Places outside the image are
 // left out: the tiles at its sides are single pixels. Each sum runs over the places in the same order in every tile.
 #pragma once
-#include "int8.h"
+#include <type_traits>
+
+#include "conv.h"
 
 namespace crnn {
 
@@ -23,10 +25,11 @@ class DepthwiseConv {
             }
     }
 
-    // Sums of whole numbers go to `whole`, where it is given, laid out as y.
-    void run(const Images& x, Act act, const Images& y, const LevelTarget* whole = nullptr) const {
+    // `end` is an activation, or is called with each tile's sums: end(sums [pixels][vecs * LANES], pixels, vecs, at, c)
+    // of the pixels from value `at` of y on, c of which is their first channel.
+    template <class End>
+    void run(const Images& x, const End& end, const Images& y) const {
         const int parts = y.n * y.h < threads() ? threads() : 1;  // of a row, where there are few
-        const Ending end{act, whole};
 #pragma omp parallel for collapse(3) schedule(static) if (double(y.size()) * taps_ > SMALL)
         for (int n = 0; n < y.n; n++)
             for (int i = 0; i < y.h; i++)
@@ -57,14 +60,10 @@ class DepthwiseConv {
         int64_t pixel, row;
         int64_t at;  // floats before it
     };
-    // What is done to sums: an activation, or, where `whole` is given, what that says.
-    struct Ending {
-        Act act;
-        const LevelTarget* whole;
-    };
 
     // Outputs first..last of a row; of those from `left` to `right` no window sticks out sideways.
-    void columns(const Images& x, int n, int i, int first, int last, const Ending& end, const Images& y) const {
+    template <class End>
+    void columns(const Images& x, int n, int i, int first, int last, const End& end, const Images& y) const {
         const Window& w = window_;
         const int room = x.w + w.pw - w.kw;
         const int left = std::clamp((w.pw + w.sw - 1) / w.sw, first, last);
@@ -89,14 +88,16 @@ class DepthwiseConv {
         return {to, y.stride, int64_t(window_.sw) * x.stride, int64_t(x.w) * x.stride, to - y.data};
     }
 
-    void border(const Images& x, int n, int i, int j, const Ending& end, const Images& y) const {
+    template <class End>
+    void border(const Images& x, int n, int i, int j, const End& end, const Images& y) const {
         const Places p = places(x, n, i, j);
         const Spot s = spot(x, n, i, j, y);
         int c = 0;
         for (; c + 4 * LANES <= y.stride; c += 4 * LANES) tile<1, 4>(p, s, x.stride, c, end);
         for (; c < y.stride; c += LANES) tile<1, 1>(p, s, x.stride, c, end);
     }
-    void inner(const Images& x, int n, int i, int j, int count, const Ending& end, const Images& y) const {
+    template <class End>
+    void inner(const Images& x, int n, int i, int j, int count, const End& end, const Images& y) const {
         const Places p = places(x, n, i, j);
         const Spot s = spot(x, n, i, j, y);
         int c = 0;
@@ -104,8 +105,8 @@ class DepthwiseConv {
         for (; c < y.stride; c += LANES) tile_of<1>(count, p, s, x.stride, c, end);
     }
 
-    template <int V>
-    void tile_of(int count, const Places& p, const Spot& s, int stride, int c, const Ending& end) const {
+    template <int V, class End>
+    void tile_of(int count, const Places& p, const Spot& s, int stride, int c, const End& end) const {
         switch (count) {
             case 1: return tile<1, V>(p, s, stride, c, end);
             case 2: return tile<2, V>(p, s, stride, c, end);
@@ -121,8 +122,8 @@ class DepthwiseConv {
     }
 
     // P pixels, V vectors of channels from c on.
-    template <int P, int V>
-    __attribute__((noinline)) void tile(const Places& p, const Spot& s, int stride, int c, const Ending& end) const {
+    template <int P, int V, class End>
+    __attribute__((noinline)) void tile(const Places& p, const Spot& s, int stride, int c, const End& end) const {
         const int64_t next = int64_t(taps_ + 1) * LANES;  // vector of weights
         const float* w = weights_.get() + c / LANES * next;
         Vec sum[P][V];
@@ -143,21 +144,21 @@ class DepthwiseConv {
 #pragma GCC unroll 4
                     for (int v = 0; v < V; v++) sum[k][v] += weight[v] * load(x + k * s.pixel + v * LANES);
             }
-        if (end.whole) {
+        if constexpr (std::is_same_v<End, Act>) {
+#pragma GCC unroll 8
+            for (int k = 0; k < P; k++)
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    store(s.y + int64_t(k) * s.stride + c + v * LANES, clips(end) ? clip(sum[k][v], end) : sum[k][v]);
+            if (end != Act::none && !clips(end)) activate_rows({s.y + c, s.stride, nullptr, nullptr, end}, P, V);
+        } else {
             alignas(64) float sums[P * V * LANES];
 #pragma GCC unroll 8
             for (int k = 0; k < P; k++)
 #pragma GCC unroll 4
                 for (int v = 0; v < V; v++) store(sums + (k * V + v) * LANES, sum[k][v]);
-            return finish(sums, P, V, end.whole->from(s.at + c, c));
+            end(sums, P, V, s.at + c, c);
         }
-        const Act act = end.act;
-#pragma GCC unroll 8
-        for (int k = 0; k < P; k++)
-#pragma GCC unroll 4
-            for (int v = 0; v < V; v++)
-                store(s.y + int64_t(k) * s.stride + c + v * LANES, clips(act) ? clip(sum[k][v], act) : sum[k][v]);
-        if (act != Act::none && !clips(act)) activate_rows({s.y + c, s.stride, nullptr, nullptr, act}, P, V);
     }
 };
 

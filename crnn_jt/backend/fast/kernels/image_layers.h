@@ -11,7 +11,7 @@
 #include "conv_transposed.h"
 #include "depthwise.h"
 #include "gates.h"
-#include "int8.h"
+#include "levels.h"
 #include "nhwc.h"
 #include "winograd.h"
 #include "winograd_1d.h"

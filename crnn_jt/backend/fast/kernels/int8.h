@@ -14,26 +14,14 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "conv.h"
+#include "levels.h"
 
 namespace crnn {
 
-#if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
-using Level = uint8_t;
-using LevelWeight = int8_t;
-constexpr int ZERO = 128;  // the byte that is level zero
-#else
-using Level = int16_t;
-using LevelWeight = int16_t;
-constexpr int ZERO = 0;
-#endif
 constexpr int GROUP = 4 / sizeof(Level);  // levels that a lane takes together
 constexpr int MOST_DEPTH = 1 << 16;       // products in a sum of 32 bits: 255 * 127 each at most
 
 typedef IntVec IntVecUnaligned __attribute__((aligned(4), may_alias));
-typedef Level LevelVec __attribute__((vector_size(LANES * sizeof(Level))));
-typedef LevelVec LevelVecUnaligned __attribute__((aligned(1), may_alias));
-
 // sum + the two products of each lane's words of 16 bits.
 CRNN_INLINE IntVec dot_words(IntVec sum, IntVec x, IntVec w) {
 #if defined(__AVX512VNNI__)
@@ -105,8 +93,6 @@ CRNN_INLINE Vec from_levels(const Level* levels) {
 #endif
     return __builtin_convertvector(wide - ZERO, Vec);
 }
-
-static inline Level* levels_of(const Images& x) { return reinterpret_cast<Level*>(x.data); }
 
 // `count` floats as levels, no more of them.
 static inline void round_row(const float* x, int64_t count, const Rounding& r, Level* to) {

@@ -223,7 +223,10 @@ class Int8DepthwiseLayer : public ImageLayer {
             in.data = all + (many ? omp_get_thread_num() : 0) * in.size();
             to_whole(*x, n * in.size(), in);
             const LevelTarget own = target.from(n * out.size());
-            conv_.run(in, Act::none, out, &own);
+            const auto end = [&](const float* sums, int rows, int vecs, int64_t at, int channel) {
+                finish(sums, rows, vecs, own.from(at, channel));
+            };
+            conv_.run(in, end, out);
         }
     }
 

@@ -1,27 +1,7 @@
 // The frozen network's part of the C face: crnn_network_*. See kernels.cc.
 #pragma once
-#include "face.h"
-#include "int8_lstm.h"
-#include "network.h"
+#include "adding.h"
 #include "text_layers.h"
-
-namespace crnn {
-
-template <class Layer, class... Arguments>
-int add_image_layer(Network* net, std::vector<int> sources, int target, const Arguments&... arguments) {
-    return guarded([&] { net->add(std::unique_ptr<ImageLayer>(new Layer(arguments...)), sources, target); });
-}
-
-static inline std::vector<int> with_addend(int source, int addend) {
-    return addend < 0 ? std::vector<int>{source} : std::vector<int>{source, addend};
-}
-
-template <class Layer, class... Arguments>
-int add_sequence_layer(Network* net, const Arguments&... arguments) {
-    return guarded([&] { net->add(std::unique_ptr<SequenceLayer>(new Layer(arguments...))); });
-}
-
-}  // namespace crnn
 
 using namespace crnn;
 
@@ -45,40 +25,6 @@ int crnn_network_conv(Network* net, const fields::NetworkConv* f, const float* w
     return add_image_layer<ConvLayer>(net, with_addend(f->source, f->addend), f->target, f->in_channels,
                                       f->out_channels, window(f->window), fused, ConvLayer::Method(f->method), weight,
                                       bias);
-}
-
-// Whole numbers `weight`; a sum times `scale` + `bias` (out,) goes out.
-int crnn_network_int8_conv(Network* net, const fields::NetworkInt8Conv* f, const float* weight, const float* scale,
-                           const float* bias) {
-    const Fused fused{Act(f->activation), f->pool_h, f->pool_w};
-    const Rounding comes{f->step, f->bound}, goes{f->out_step, f->out_bound};
-    return add_image_layer<Int8ConvLayer>(net, with_addend(f->source, f->addend), f->target, f->in_channels,
-                                          f->out_channels, window(f->window), fused, comes, goes, weight, scale, bias);
-}
-
-// Whole numbers `weight` (channels, kh, kw).
-int crnn_network_int8_depthwise(Network* net, const fields::NetworkInt8Depthwise* f, const float* weight,
-                                const float* scale, const float* bias) {
-    const Rounding comes{f->step, f->bound}, goes{f->out_step, f->out_bound};
-    return add_image_layer<Int8DepthwiseLayer>(net, {f->source}, f->target, f->channels, window(f->window),
-                                               Act(f->activation), comes, goes, weight, scale, bias);
-}
-
-int crnn_network_round(Network* net, const fields::NetworkRound* f) {
-    return add_image_layer<RoundLayer>(net, {f->source}, f->target, Rounding{f->step, f->bound});
-}
-
-int crnn_network_int8_linear(Network* net, const fields::NetworkInt8Linear* f, const float* weight, const float* scale,
-                             const float* bias) {
-    return add_sequence_layer<Int8LinearLayer>(net, f->in_features, f->out_features, Rounding{f->step, f->bound},
-                                               weight, scale, bias);
-}
-
-// Whole numbers w_ih and w_hh, their scales and bias (2, 4 * hidden).
-int crnn_network_int8_bilstm(Network* net, const fields::NetworkInt8BiLSTM* f, const float* w_ih, const float* ih_scale,
-                             const float* w_hh, const float* hh_scale, const float* bias) {
-    return add_sequence_layer<Int8BiLSTMLayer>(net, f->in_features, f->hidden, Rounding{f->step, f->bound}, w_ih,
-                                               ih_scale, w_hh, hh_scale, bias);
 }
 
 int crnn_network_transposed_conv(Network* net, const fields::NetworkTransposedConv* f, const float* weight,
