@@ -10,14 +10,12 @@ import numpy as np
 
 from crnn_jt import layers
 from crnn_jt.backend import assign, nn, ops, replaced
-from crnn_jt.layers.quantised import STEPS
+from crnn_jt.layers.quantised import LEAST, STEPS
 from crnn_jt.modules import module_of
 from crnn_jt.stack import Stack, call
 
 DECAY = 0.9
 """Of the moving average of the greatest magnitude that comes in (Du et al., "PP-OCR", 2020, section 2.3)."""
-LEAST = 1e-8
-"""A range that nothing has set, or a channel of zeros, is taken as this."""
 
 
 def straight_through(value, x):

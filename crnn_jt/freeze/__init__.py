@@ -4,7 +4,7 @@ Batch normalisation is folded into the convolution before it; bias, sums, activa
 convolution's outputs are still in registers. The frozen network is a copy: freeze again after the weights change.
 """
 
-from crnn_jt.freeze import places  # noqa: F401  (its layers register themselves)
+from crnn_jt.freeze import places, rounded  # noqa: F401  (their layers register themselves)
 from crnn_jt.freeze.errors import NotCovered
 from crnn_jt.freeze.flow import Flow
 from crnn_jt.freeze.images import Images, begin_network, emit

@@ -88,5 +88,10 @@ def _(layer: layers.Residual) -> bool:
     return all(runs_on_maps(inner) for inner in (*layer.body, *layer.shortcut))
 
 
+@runs_on_maps.register(layers.Quantised)
+def _(layer: layers.Quantised) -> bool:
+    return runs_on_maps(layer.body[0])
+
+
 def _runs_on_steps(layer: Layer) -> bool:
     return emit_steps.dispatch(type(layer)) is not emit_steps.dispatch(object)

@@ -21,6 +21,7 @@ from crnn_jt.layers import (
     Linear,
     MaxPool,
     Plan,
+    Quantised,
     Residual,
     SelfAttention,
 )
@@ -33,7 +34,8 @@ class Group:
     """What one kernel does at once: a layer, and what is done to its outputs while they are in registers.
 
     Keys are those of the layer and of the norm that is folded into it; `addend` is the name of a kept value that is
-    added before the activation.
+    added before the activation. `reader` is the key of a layer of products in 8 bits that alone reads what this one,
+    of such products too, gives: it is then written as that one rounds it.
     """
 
     key: str
@@ -43,11 +45,17 @@ class Group:
     addend: str = ""
     activation: str | None = None
     pool: MaxPool = NO_POOL
+    reader: str = ""
 
     @property
     def recalls(self) -> frozenset[str]:
         """The names of kept values that it reads."""
         return self.layer.recalls() | ({self.addend} if self.addend else set())
+
+    @property
+    def multiplies_levels(self) -> bool:
+        """Whether its products are those of integers of 8 bits."""
+        return isinstance(self.layer, Quantised) and (_is_product(self.layer) or is_depthwise(self.layer.body[0]))
 
     @property
     def is_bare(self) -> bool:
@@ -64,13 +72,19 @@ def group_plan(plan: Plan, prefix: str, first: int = 0) -> list[Group]:
             continue
         found, position = _group(plan, position, prefix, first)
         groups += found
-    return groups
+    return [replace(group, reader=_find_reader(group, groups[place + 1 :])) for place, group in enumerate(groups)]
+
+
+def _find_reader(group: Group, later: list[Group]) -> str:
+    """What `reader` says: the layer may read it pooled, since the largest level is that of the largest value."""
+    after = next((other for other in later if not isinstance(other.layer, MaxPool)), None)
+    return after.key if after and group.multiplies_levels and after.multiplies_levels else ""
 
 
 def _group(plan: Plan, position: int, prefix: str, first: int) -> tuple[list[Group], int]:
     """The group that starts at a position (two where half of a pooling is left over), and where the next one starts."""
-    layer, end = plan[position], position + 1
-    group = Group(f"{prefix}{first + position}", layer)
+    group, end = Group(f"{prefix}{first + position}", plan[position]), position + 1
+    layer = _unwrap(plan[position])
 
     def follows(kind: type) -> bool:
         return end < len(plan) and isinstance(plan[end], kind)
@@ -92,8 +106,19 @@ def _group(plan: Plan, position: int, prefix: str, first: int) -> tuple[list[Gro
 
 def _is_product(layer: Layer) -> bool:
     """Whether it ends with a product of all channels: a depthwise convolution has no room for sums and pooling."""
+    layer = _unwrap(layer)
     attends = isinstance(layer, SelfAttention | CrossAttention)
     return attends or isinstance(layer, Linear) or (isinstance(layer, Conv) and layer.groups == 1)
+
+
+def is_depthwise(layer: Layer) -> bool:
+    """Whether each channel has a kernel of its own."""
+    return isinstance(layer, Conv) and 1 < layer.groups == layer.in_channels == layer.out_channels
+
+
+def _unwrap(layer: Layer) -> Layer:
+    """The layer that another rounds the products of; itself where there is none."""
+    return layer.body[0] if isinstance(layer, Quantised) else layer
 
 
 def name_of(layer: Activation) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from crnn_jt.backend import fast
 from crnn_jt.backend.fast.network import Network
 from crnn_jt.freeze.errors import NotCovered
-from crnn_jt.freeze.groups import Group, group_plan, name_of
+from crnn_jt.freeze.groups import Group, group_plan, is_depthwise, name_of
 from crnn_jt.layers import (
     Activation,
     Add,
@@ -119,16 +119,16 @@ def _(layer: Conv, images: Images, group: Group, source: int, busy: tuple[int, .
     target = images.unused(source, *busy)
     weight, bias = _fold_norm(images.state, group, layer.bias, out_axis=0)
     addend, activation = images.follow(group, tail)
-    images.network.conv(source, target, _window(layer), weight, bias, activation, group.pool.kernel, addend)
+    images.network.conv(source, target, window_of(layer), weight, bias, activation, group.pool.kernel, addend)
     return target
 
 
 def _emit_depthwise(layer: Conv, images: Images, group: Group, source: int, busy: tuple[int, ...]) -> int:
-    if not layer.groups == layer.in_channels == layer.out_channels:
+    if not is_depthwise(layer):
         raise NotCovered(f"Conv with {layer.groups} groups of {layer.in_channels} to {layer.out_channels} channels")
     target = images.unused(source, *busy)
     weight, bias = _fold_norm(images.state, group, layer.bias, out_axis=0)
-    images.network.depthwise(source, target, _window(layer), weight[:, 0], bias, group.activation)
+    images.network.depthwise(source, target, window_of(layer), weight[:, 0], bias, group.activation)
     return target
 
 
@@ -145,7 +145,7 @@ def _(layer: ConvTranspose, images: Images, group: Group, source: int, busy: tup
 @emit.register(BatchNorm)
 def _(layer: BatchNorm, images: Images, group: Group, source: int, busy: tuple[int, ...], tail: Tail) -> int:
     target = images.unused(source, *busy)
-    images.network.affine(source, target, *_norm(layer, images.state, group.key), group.activation)
+    images.network.affine(source, target, *scale_and_shift(layer, images.state, group.key), group.activation)
     return target
 
 
@@ -159,7 +159,7 @@ def _(layer: Activation, images: Images, group: Group, source: int, busy: tuple[
 @emit.register(MaxPool)
 def _(layer: MaxPool, images: Images, group: Group, source: int, busy: tuple[int, ...], tail: Tail) -> int:
     target = images.unused(source, *busy)
-    images.network.pool(source, target, _window(layer))
+    images.network.pool(source, target, window_of(layer))
     return target
 
 
@@ -241,7 +241,8 @@ def _(layer: Concat, images: Images, group: Group, source: int, busy: tuple[int,
     return target
 
 
-def _window(layer: Conv | MaxPool) -> tuple[int, ...]:
+def window_of(layer: Conv | MaxPool) -> tuple[int, ...]:
+    """Kernel, stride and padding, each (vertical, horizontal)."""
     return (*layer.kernel, *layer.stride, *layer.padding)
 
 
@@ -253,12 +254,12 @@ def _fold_norm(state: State, group: Group, has_bias: bool, out_axis: int) -> tup
     bias = np.asarray(state[f"{group.key}.bias"], np.float64) if has_bias else np.zeros(weight.shape[out_axis])
     if group.norm is None:
         return weight, bias
-    scale, shift = _norm(group.norm, state, group.norm_key)
+    scale, shift = scale_and_shift(group.norm, state, group.norm_key)
     along = [-1 if axis == out_axis else 1 for axis in range(weight.ndim)]
     return weight * scale.reshape(along), bias * scale + shift
 
 
-def _norm(layer: BatchNorm, state: State, key: str) -> tuple[np.ndarray, np.ndarray]:
+def scale_and_shift(layer: BatchNorm, state: State, key: str) -> tuple[np.ndarray, np.ndarray]:
     """Batch normalisation with its running statistics as (scale, shift), each (channels,), float64."""
     weight, bias, mean, variance = (
         np.asarray(state[f"{key}.{name}"], np.float64) for name in ("weight", "bias", "running_mean", "running_var")

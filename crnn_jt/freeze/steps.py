@@ -11,6 +11,9 @@ from crnn_jt.freeze.errors import NotCovered
 from crnn_jt.freeze.images import State
 from crnn_jt.layers import BiLSTM, Dropout, GlobalMaxContext, Layer, Linear
 
+LSTM_ENDS = ("_l0", "_l0_reverse")
+"""Of the names of a BiLSTM's arrays, forwards and backwards."""
+
 
 @singledispatch
 def emit_steps(layer: Layer, network: Network, state: State, prefix: str) -> None:
@@ -26,10 +29,9 @@ def _(layer: Linear, network: Network, state: State, prefix: str) -> None:
 
 @emit_steps.register(BiLSTM)
 def _(layer: BiLSTM, network: Network, state: State, prefix: str) -> None:
-    ends = ("_l0", "_l0_reverse")
-    w_ih, w_hh = (np.stack([state[f"{prefix}{name}{end}"] for end in ends]) for name in ("weight_ih", "weight_hh"))
+    w_ih, w_hh = (np.stack([state[f"{prefix}{name}{end}"] for end in LSTM_ENDS]) for name in ("weight_ih", "weight_hh"))
     network.bilstm(
-        w_ih, w_hh, np.stack([state[f"{prefix}bias_ih{end}"] + state[f"{prefix}bias_hh{end}"] for end in ends])
+        w_ih, w_hh, np.stack([state[f"{prefix}bias_ih{end}"] + state[f"{prefix}bias_hh{end}"] for end in LSTM_ENDS])
     )
 
 

@@ -12,6 +12,8 @@ from crnn_jt.layers.base import NOTHING, Composite, Kept, Plan, Shape, cost, fol
 
 STEPS = 127
 """Steps of 8 bits on either side of zero; -128 is not used, so that both sides are alike."""
+LEAST = 1e-8
+"""A range that nothing has set, or a channel of zeros, is taken as this."""
 CLIP = 20.0
 """Where the learnt bound starts (Du et al., "PP-OCR", 2020, section 2.3)."""
 

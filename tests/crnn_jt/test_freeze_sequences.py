@@ -78,7 +78,5 @@ def test_a_sequence_longer_than_its_positions_is_refused():
 
 def test_a_unit_of_what_maps_do_not_run_is_refused_by_name():
     """A sum around a recurrent layer."""
-    with pytest.raises(NotCovered, match="Quantised among sequence layers"):
-        freeze_sequence(SEQUENCES["Quantised, of sequences"], {})
     with pytest.raises(NotCovered, match="Residual among sequence layers"):
         freeze_sequence((Residual((BiLSTM(8, 4),)),), {})

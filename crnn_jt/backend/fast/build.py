@@ -1,4 +1,6 @@
-"""Makes the kernels callable: a shared library (`crnn_jt/native.py`) and, around it, one Jittor operator."""
+"""Makes the kernels callable: shared libraries (`crnn_jt/native.py`), the second of them for products in 8 bits, and,
+around the first, one Jittor operator.
+"""
 
 from __future__ import annotations
 
@@ -58,23 +60,45 @@ _SIGNATURES = {
     "crnn_network_run": (c_int, _NETWORK, POINTER(network_fields.NetworkRun), _FLOATS, _FLOATS),
 }
 
+_INT8_SIGNATURES = {
+    "crnn_int8_error": (c_char_p,),
+    "crnn_int8_conv": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Conv), *3 * (_FLOATS,)),
+    "crnn_int8_depthwise": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Depthwise), *3 * (_FLOATS,)),
+    "crnn_int8_linear": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Linear), *3 * (_FLOATS,)),
+    "crnn_int8_bilstm": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8BiLSTM), *5 * (_FLOATS,)),
+    "crnn_int8_round": (c_int, _NETWORK, POINTER(network_fields.NetworkRound)),
+}
 
-def compile_kernels(flags: tuple[str, ...] = NATIVE) -> Path:
-    """The library compiled with `flags`, from the cache where it is there. Raises UserError where that fails.
+
+def compile_kernels(flags: tuple[str, ...] = NATIVE, source: str = "kernels.cc") -> Path:
+    """The library of one source compiled with `flags`, from the cache where it is there. Raises UserError where that
+    fails.
 
     The compiler is Jittor's, so that kernels and operators share one OpenMP. Only tests ask for other `flags`.
     """
     compiler = runtime.find_compiler()
-    return compile_library(KERNELS / "kernels.cc", (*_COMMON, *flags), KERNELS.glob("*.h"), compiler)
+    return compile_library(KERNELS / source, (*_COMMON, *flags), KERNELS.glob("*.h"), compiler)
 
 
 def load(flags: tuple[str, ...] = NATIVE) -> ctypes.CDLL:
     """The library of `flags`, compiled if need be, its functions typed and its structs compared with `fields.py`."""
-    library = ctypes.CDLL(str(compile_kernels(flags)))
-    for name, (result, *arguments) in _SIGNATURES.items():
+    library = _open(flags, "kernels.cc", _SIGNATURES)
+    fields.check_layouts(library)
+    library.flags = flags
+    return library
+
+
+@functools.cache
+def load_int8(flags: tuple[str, ...]) -> ctypes.CDLL:
+    """The layers in 8 bits for networks of the library of `flags`: compiled when one is first asked for."""
+    return _open(flags, "int8.cc", _INT8_SIGNATURES)
+
+
+def _open(flags: tuple[str, ...], source: str, signatures: dict[str, tuple]) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(compile_kernels(flags, source)))
+    for name, (result, *arguments) in signatures.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
-    fields.check_layouts(library)
     return library
 
 

@@ -12,15 +12,16 @@ from crnn_jt import runtime
 from crnn_jt.backend.fast import build
 from crnn_jt.backend.fast import network_fields as fields
 from crnn_jt.backend.fast.fields import Window
+from crnn_jt.backend.fast.int8_layers import Int8Layers
+from crnn_jt.backend.fast.network_fields import ACTIVATIONS
 from crnn_jt.backend.fast.text_layers import TextLayers
 
-ACTIVATIONS = {None: 0, "relu": 1, "hardswish": 2, "relu6": 3, "hardsigmoid": 4, "gelu": 5, "sigmoid": 6}
 ORDERS = {"columns": 0, "grid": 1, "maps": 2}
 """How maps become steps: each column, or each place row by row; or stay as they are, at the end of a network."""
 METHODS = {"rule": 0, "direct": 1, "winograd": 2}
 
 
-class Network(TextLayers):
+class Network(TextLayers, Int8Layers):
     """Parts, each of image layers on numbered values (0 is what comes in) and then a chain of sequence layers.
 
     After image layers there are steps (T, N, D), each column of the map or as `end_maps` says; `begin_maps` begins the
@@ -200,9 +201,16 @@ class Network(TextLayers):
         return fields.NetworkRun(network=self._handle, batch=batch, height=height, width=width)
 
     def _call(self, name: str, *arguments) -> None:
+        self._add(getattr(self._library, f"crnn_network_{name}"), self._library.crnn_error, arguments)
+
+    def _call_int8(self, name: str, *arguments) -> None:
+        library = build.load_int8(self._library.flags)
+        self._add(getattr(library, f"crnn_int8_{name}"), library.crnn_int8_error, arguments)
+
+    def _add(self, function, error, arguments: tuple) -> None:
         given = [np.ascontiguousarray(a, np.float32) if isinstance(a, np.ndarray) else a for a in arguments]
-        if getattr(self._library, f"crnn_network_{name}")(self._handle, *given):
-            raise ValueError(self._library.crnn_error().decode())
+        if function(self._handle, *given):
+            raise ValueError(error().decode())
 
 
 def _describe_window(window: tuple[int, ...]) -> Window:

@@ -11,6 +11,8 @@ from ctypes import c_int64 as int64
 
 from crnn_jt.backend.fast.fields import Fields, Window, declare
 
+ACTIVATIONS = {None: 0, "relu": 1, "hardswish": 2, "relu6": 3, "hardsigmoid": 4, "gelu": 5, "sigmoid": 6}
+
 
 @declare
 class NetworkRun(Fields):
@@ -229,3 +231,57 @@ class NetworkBiLSTM(Fields):
 @declare
 class NetworkContext(Fields):
     features: int32
+
+
+@declare
+class NetworkInt8Conv(Fields):
+    source: int32
+    target: int32
+    addend: int32
+    in_channels: int32
+    out_channels: int32
+    window: Window
+    activation: int32
+    pool_h: int32
+    pool_w: int32
+    step: float32
+    bound: float32
+    out_step: float32
+    out_bound: float32
+
+
+@declare
+class NetworkInt8Depthwise(Fields):
+    source: int32
+    target: int32
+    channels: int32
+    window: Window
+    activation: int32
+    step: float32
+    bound: float32
+    out_step: float32
+    out_bound: float32
+
+
+@declare
+class NetworkRound(Fields):
+    source: int32
+    target: int32
+    step: float32
+    bound: float32
+
+
+@declare
+class NetworkInt8Linear(Fields):
+    in_features: int32
+    out_features: int32
+    step: float32
+    bound: float32
+
+
+@declare
+class NetworkInt8BiLSTM(Fields):
+    in_features: int32
+    hidden: int32
+    step: float32
+    bound: float32

@@ -21,7 +21,7 @@ from tests.crnn_jt.test_freeze_sequences import check as check_sequence
 TARGETS = {
     "SSE2": (("-march=x86-64",), {"sse2"}, 4),
     "AVX2": (("-march=x86-64", "-mavx2", "-mfma"), {"avx2", "fma"}, 8),
-    "AVX-512": (("-march=x86-64", "-mavx512f", "-mfma"), {"avx512f", "fma"}, 16),
+    "AVX-512": (("-march=x86-64", "-mavx512bw", "-mfma"), {"avx512bw", "fma"}, 16),
 }
 
 

@@ -16,6 +16,7 @@ namespace crnn {
 struct Images {
     float* data;
     int n, h, w, channels, stride;
+    bool rounded = false;  // the values are levels (int8.h) in place of floats
     float* pixel(int image, int i, int j) const { return data + ((size_t(image) * h + i) * w + j) * stride; }
     size_t size() const { return size_t(n) * h * w * stride; }
 };

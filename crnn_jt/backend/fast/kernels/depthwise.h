@@ -4,6 +4,8 @@
 // registers, goes through the places of the kernel, and then on to the next channels. Places outside the image are
 // left out: the tiles at its sides are single pixels. Each sum runs over the places in the same order in every tile.
 #pragma once
+#include <type_traits>
+
 #include "conv.h"
 
 namespace crnn {
@@ -23,12 +25,15 @@ class DepthwiseConv {
             }
     }
 
-    void run(const Images& x, Act act, const Images& y) const {
+    // `end` is an activation, or is called with each tile's sums: end(sums [pixels][vecs * LANES], pixels, vecs, at, c)
+    // of the pixels from value `at` of y on, c of which is their first channel.
+    template <class End>
+    void run(const Images& x, const End& end, const Images& y) const {
         const int parts = y.n * y.h < threads() ? threads() : 1;  // of a row, where there are few
 #pragma omp parallel for collapse(3) schedule(static) if (double(y.size()) * taps_ > SMALL)
         for (int n = 0; n < y.n; n++)
             for (int i = 0; i < y.h; i++)
-                for (int z = 0; z < parts; z++) columns(x, n, i, y.w * z / parts, y.w * (z + 1) / parts, act, y);
+                for (int z = 0; z < parts; z++) columns(x, n, i, y.w * z / parts, y.w * (z + 1) / parts, end, y);
     }
 
   private:
@@ -53,21 +58,23 @@ class DepthwiseConv {
         float* y;
         int stride;
         int64_t pixel, row;
+        int64_t at;  // floats before it
     };
 
     // Outputs first..last of a row; of those from `left` to `right` no window sticks out sideways.
-    void columns(const Images& x, int n, int i, int first, int last, Act act, const Images& y) const {
+    template <class End>
+    void columns(const Images& x, int n, int i, int first, int last, const End& end, const Images& y) const {
         const Window& w = window_;
         const int room = x.w + w.pw - w.kw;
         const int left = std::clamp((w.pw + w.sw - 1) / w.sw, first, last);
         const int right = std::clamp(room < 0 ? 0 : room / w.sw + 1, left, last),
                   tiles = (right - left + TILE - 1) / TILE;
-        for (int j = first; j < left; j++) border(x, n, i, j, act, y);
+        for (int j = first; j < left; j++) border(x, n, i, j, end, y);
         for (int t = 0; t < tiles; t++) {
             const int from = left + (right - left) * t / tiles;
-            inner(x, n, i, from, left + (right - left) * (t + 1) / tiles - from, act, y);
+            inner(x, n, i, from, left + (right - left) * (t + 1) / tiles - from, end, y);
         }
-        for (int j = right; j < last; j++) border(x, n, i, j, act, y);
+        for (int j = right; j < last; j++) border(x, n, i, j, end, y);
     }
     Places places(const Images& x, int n, int i, int j) const {
         const int top = i * window_.sh - window_.ph, left = j * window_.sw - window_.pw;
@@ -77,43 +84,46 @@ class DepthwiseConv {
         return p;
     }
     Spot spot(const Images& x, int n, int i, int j, const Images& y) const {
-        return {y.pixel(n, i, j), y.stride, int64_t(window_.sw) * x.stride, int64_t(x.w) * x.stride};
+        float* to = y.pixel(n, i, j);
+        return {to, y.stride, int64_t(window_.sw) * x.stride, int64_t(x.w) * x.stride, to - y.data};
     }
 
-    void border(const Images& x, int n, int i, int j, Act act, const Images& y) const {
+    template <class End>
+    void border(const Images& x, int n, int i, int j, const End& end, const Images& y) const {
         const Places p = places(x, n, i, j);
         const Spot s = spot(x, n, i, j, y);
         int c = 0;
-        for (; c + 4 * LANES <= y.stride; c += 4 * LANES) tile<1, 4>(p, s, x.stride, c, act);
-        for (; c < y.stride; c += LANES) tile<1, 1>(p, s, x.stride, c, act);
+        for (; c + 4 * LANES <= y.stride; c += 4 * LANES) tile<1, 4>(p, s, x.stride, c, end);
+        for (; c < y.stride; c += LANES) tile<1, 1>(p, s, x.stride, c, end);
     }
-    void inner(const Images& x, int n, int i, int j, int count, Act act, const Images& y) const {
+    template <class End>
+    void inner(const Images& x, int n, int i, int j, int count, const End& end, const Images& y) const {
         const Places p = places(x, n, i, j);
         const Spot s = spot(x, n, i, j, y);
         int c = 0;
-        for (; c + 2 * LANES <= y.stride; c += 2 * LANES) tile_of<2>(count, p, s, x.stride, c, act);
-        for (; c < y.stride; c += LANES) tile_of<1>(count, p, s, x.stride, c, act);
+        for (; c + 2 * LANES <= y.stride; c += 2 * LANES) tile_of<2>(count, p, s, x.stride, c, end);
+        for (; c < y.stride; c += LANES) tile_of<1>(count, p, s, x.stride, c, end);
     }
 
-    template <int V>
-    void tile_of(int count, const Places& p, const Spot& s, int stride, int c, Act act) const {
+    template <int V, class End>
+    void tile_of(int count, const Places& p, const Spot& s, int stride, int c, const End& end) const {
         switch (count) {
-            case 1: return tile<1, V>(p, s, stride, c, act);
-            case 2: return tile<2, V>(p, s, stride, c, act);
-            case 3: return tile<3, V>(p, s, stride, c, act);
-            case 4: return tile<4, V>(p, s, stride, c, act);
+            case 1: return tile<1, V>(p, s, stride, c, end);
+            case 2: return tile<2, V>(p, s, stride, c, end);
+            case 3: return tile<3, V>(p, s, stride, c, end);
+            case 4: return tile<4, V>(p, s, stride, c, end);
 #if defined(__AVX512F__)
-            case 5: return tile<5, V>(p, s, stride, c, act);
-            case 6: return tile<6, V>(p, s, stride, c, act);
-            case 7: return tile<7, V>(p, s, stride, c, act);
-            case 8: return tile<8, V>(p, s, stride, c, act);
+            case 5: return tile<5, V>(p, s, stride, c, end);
+            case 6: return tile<6, V>(p, s, stride, c, end);
+            case 7: return tile<7, V>(p, s, stride, c, end);
+            case 8: return tile<8, V>(p, s, stride, c, end);
 #endif
         }
     }
 
     // P pixels, V vectors of channels from c on.
-    template <int P, int V>
-    __attribute__((noinline)) void tile(const Places& p, const Spot& s, int stride, int c, Act act) const {
+    template <int P, int V, class End>
+    __attribute__((noinline)) void tile(const Places& p, const Spot& s, int stride, int c, const End& end) const {
         const int64_t next = int64_t(taps_ + 1) * LANES;  // vector of weights
         const float* w = weights_.get() + c / LANES * next;
         Vec sum[P][V];
@@ -134,12 +144,21 @@ class DepthwiseConv {
 #pragma GCC unroll 4
                     for (int v = 0; v < V; v++) sum[k][v] += weight[v] * load(x + k * s.pixel + v * LANES);
             }
+        if constexpr (std::is_same_v<End, Act>) {
 #pragma GCC unroll 8
-        for (int k = 0; k < P; k++)
+            for (int k = 0; k < P; k++)
 #pragma GCC unroll 4
-            for (int v = 0; v < V; v++)
-                store(s.y + int64_t(k) * s.stride + c + v * LANES, clips(act) ? clip(sum[k][v], act) : sum[k][v]);
-        if (act != Act::none && !clips(act)) activate_rows({s.y + c, s.stride, nullptr, nullptr, act}, P, V);
+                for (int v = 0; v < V; v++)
+                    store(s.y + int64_t(k) * s.stride + c + v * LANES, clips(end) ? clip(sum[k][v], end) : sum[k][v]);
+            if (end != Act::none && !clips(end)) activate_rows({s.y + c, s.stride, nullptr, nullptr, end}, P, V);
+        } else {
+            alignas(64) float sums[P * V * LANES];
+#pragma GCC unroll 8
+            for (int k = 0; k < P; k++)
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++) store(sums + (k * V + v) * LANES, sum[k][v]);
+            end(sums, P, V, s.at + c, c);
+        }
     }
 };
 

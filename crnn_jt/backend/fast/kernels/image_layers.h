@@ -11,6 +11,7 @@
 #include "conv_transposed.h"
 #include "depthwise.h"
 #include "gates.h"
+#include "levels.h"
 #include "nhwc.h"
 #include "winograd.h"
 #include "winograd_1d.h"
@@ -25,6 +26,7 @@ struct ImageLayer {
     virtual Images shape(const Images* x) const = 0;
     virtual bool takes_unpadded() const { return false; }  // may a pixel hold its channels alone, without padding,
     virtual bool makes_unpadded() const { return false; }  // in what comes in, and in what goes out?
+    virtual bool takes_rounded() const { return false; }   // may the first value that it reads be levels of 8 bits?
     virtual void run(const Images* x, const Images& y) = 0;
 
   protected:
@@ -164,9 +166,15 @@ class PoolLayer : public ImageLayer {
   public:
     explicit PoolLayer(Window window) : window_(window) {}
     Images shape(const Images* x) const override {
-        return describe(x->n, window_.out_h(x->h), window_.out_w(x->w), x->channels);
+        Images y = describe(x->n, window_.out_h(x->h), window_.out_w(x->w), x->channels);
+        y.rounded = x->rounded;
+        return y;
     }
-    void run(const Images* x, const Images& y) override { max_pool(*x, window_, y); }
+    bool takes_rounded() const override { return true; }
+    void run(const Images* x, const Images& y) override {
+        if (x->rounded) max_pool<LevelVec>(levels_of(*x), *x, window_, levels_of(y), y);
+        else max_pool<Vec>(x->data, *x, window_, y.data, y);
+    }
 
   private:
     Window window_;

@@ -60,6 +60,24 @@ struct Step {
     }
 };
 
+// The gates' sums of LANES units of sequence r become their new state and output, which is returned.
+CRNN_INLINE Vec lstm_cell(const Step& s, int r, int unit, const Vec* sum) {
+    const Vec i = sigmoid(sum[0]), f = sigmoid(sum[1]), o = sigmoid(sum[3]);
+    const Vec g = tanh(sum[2]);
+    Vec c = i * g;
+    if (s.h_before) c += f * load(s.c_before + r * s.c_stride + unit);
+    store(s.c + r * s.c_stride + unit, c);
+    const Vec h = o * tanh(c);
+    store_first(s.h + r * s.h_stride + unit, h, s.hidden - unit);
+    if (!s.keep) return h;
+    float* kept = s.gates + r * s.gates_stride + unit;
+    store(kept, i);
+    store(kept + s.wide, f);
+    store(kept + 2 * s.wide, g);
+    store(kept + 3 * s.wide, o);
+    return h;
+}
+
 // R sequences, B blocks of LANES units from block j on. Few sequences take two blocks at once: the sums of one block
 // alone would wait for each other. The order of each sum is the same for every R and B.
 template <int R, int B>
@@ -88,21 +106,7 @@ static __attribute__((noinline)) void lstm_step(const Step& s, const RecurrentWe
             }
     }
     for (int r = 0; r < R; r++)
-        for (int b = 0; b < B; b++) {
-            const int unit = (j + b) * LANES;
-            const Vec i = sigmoid(sum[r][b][0]), f = sigmoid(sum[r][b][1]), o = sigmoid(sum[r][b][3]);
-            const Vec g = tanh(sum[r][b][2]);
-            Vec c = i * g;
-            if (s.h_before) c += f * load(s.c_before + r * s.c_stride + unit);
-            store(s.c + r * s.c_stride + unit, c);
-            store_first(s.h + r * s.h_stride + unit, o * tanh(c), s.hidden - unit);
-            if (!s.keep) continue;
-            float* kept = s.gates + r * s.gates_stride + unit;
-            store(kept, i);
-            store(kept + s.wide, f);
-            store(kept + 2 * s.wide, g);
-            store(kept + 3 * s.wide, o);
-        }
+        for (int b = 0; b < B; b++) lstm_cell(s, r, (j + b) * LANES, sum[r][b]);
 }
 
 template <int B>
@@ -143,6 +147,23 @@ struct Recurrence {
     int64_t gates_row(int t, int n, int d) const { return ((int64_t(t) * batch + n) * 2 + d) * 4 * wide; }
     int64_t h_row(int t, int n, int d) const { return (int64_t(t) * batch + n) * 2 * hidden + d * hidden; }
     int64_t cells_row(int t, int n, int d) const { return ((int64_t(keep ? t : 0) * batch + n) * 2 + d) * wide; }
+
+    // The i-th step of direction d of the sequences from n on, at time t.
+    int time(int d, int i) const { return d ? steps - 1 - i : i; }
+    Step step(int d, int i, int n) const {
+        const int t = time(d, i), before = d ? t + 1 : t - 1;
+        return {hidden,
+                wide,
+                gates + gates_row(t, n, d),
+                8 * wide,
+                i ? h + h_row(before, n, d) : nullptr,
+                h + h_row(t, n, d),
+                2 * hidden,
+                i ? cells + cells_row(before, n, d) : nullptr,
+                cells + cells_row(t, n, d),
+                2 * wide,
+                keep};
+    }
 };
 
 // Shares directions and sequences out among the threads: calls work(direction, first, last).
@@ -164,18 +185,8 @@ static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* w
     each_direction(r.batch, [&](int d, int first, int last) {
         const int count = last - first, blocks = r.wide / LANES, together = count * 2 <= LSTM_ROWS ? 2 : 1;
         for (int i = 0; i < r.steps; i++) {
-            const int t = d ? r.steps - 1 - i : i, before = d ? t + 1 : t - 1;
-            const Step step{r.hidden,
-                            r.wide,
-                            r.gates + r.gates_row(t, first, d),
-                            8 * r.wide,
-                            i ? r.h + r.h_row(before, first, d) : nullptr,
-                            r.h + r.h_row(t, first, d),
-                            2 * r.hidden,
-                            i ? r.cells + r.cells_row(before, first, d) : nullptr,
-                            r.cells + r.cells_row(t, first, d),
-                            2 * r.wide,
-                            r.keep};
+            const int t = r.time(d, i);
+            const Step step = r.step(d, i, first);
             for (int b = 0; b < blocks; b += together) {
                 const int j = i % 2 ? (blocks - 1) / together * together - b : b;
                 lstm_units(count, step, weights[d], j, together == 2 && j + 1 < blocks);
@@ -186,6 +197,12 @@ static inline void run_recurrence(const Recurrence& r, const RecurrentWeights* w
     });
 }
 
+// The row of the unpadded matrices that is column o of [direction][gate][wide]; -1 for a column of padding.
+static inline int gate_row(int o, int hidden) {
+    const int wide = padded(hidden), unit = o % wide;
+    return unit < hidden ? o / wide * hidden + unit : -1;
+}
+
 class BiLSTM {
   public:
     // w_ih (2, 4 * hidden, in), w_hh (2, 4 * hidden, hidden), bias (2, 4 * hidden): both directions, both biases added.
@@ -193,10 +210,7 @@ class BiLSTM {
         in_ = in;
         hidden_ = hidden;
         const int wide = padded(hidden);
-        const auto row = [=](int o) {  // of the unpadded matrices; -1 for a column of padding
-            const int unit = o % wide;
-            return unit < hidden ? o / wide * hidden + unit : -1;
-        };
+        const auto row = [=](int o) { return gate_row(o, hidden); };
         std::unique_ptr<float[]> wide_bias(new float[8 * wide]);
         for (int o = 0; o < 8 * wide; o++) wide_bias[o] = row(o) < 0 ? 0.f : bias[row(o)];
         const auto weight = [=](int o, int k) { return row(o) < 0 ? 0.f : w_ih[size_t(row(o)) * in + k]; };

@@ -29,7 +29,11 @@ class Maps {
         if (bare(-1, channels)) shapes[0].stride = channels;
         value[0] = shapes[0];
         for (size_t i = 0; i < layers_.size(); i++) {
-            Images y = layers_[i]->shape(sources(*layers_[i], value).data());
+            const std::vector<Images> from = sources(*layers_[i], value);
+            for (size_t k = 0; k < from.size(); k++)
+                if (from[k].rounded && (k > 0 || !layers_[i]->takes_rounded()))
+                    throw std::invalid_argument("a layer of floats reads levels of 8 bits");
+            Images y = layers_[i]->shape(from.data());
             if (y.h < 1 || y.w < 1)
                 throw std::invalid_argument("images of " + std::to_string(h) + " x " + std::to_string(w) +
                                             " pixels are too small for this network");

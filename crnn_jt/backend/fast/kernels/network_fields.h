@@ -33,6 +33,56 @@ CRNN_FIELDS(NetworkConv, {
     int32_t method;
 })
 
+// A convolution in 8 bits: what comes in is rounded to `step`, what goes out to `out_step` (0: floats).
+CRNN_FIELDS(NetworkInt8Conv, {
+    int32_t source;
+    int32_t target;
+    int32_t addend;
+    int32_t in_channels;
+    int32_t out_channels;
+    Window window;
+    int32_t activation;
+    int32_t pool_h;
+    int32_t pool_w;
+    float step;
+    float bound;
+    float out_step;
+    float out_bound;
+})
+
+CRNN_FIELDS(NetworkInt8Depthwise, {
+    int32_t source;
+    int32_t target;
+    int32_t channels;
+    Window window;
+    int32_t activation;
+    float step;
+    float bound;
+    float out_step;
+    float out_bound;
+})
+
+CRNN_FIELDS(NetworkRound, {
+    int32_t source;
+    int32_t target;
+    float step;
+    float bound;
+})
+
+CRNN_FIELDS(NetworkInt8Linear, {
+    int32_t in_features;
+    int32_t out_features;
+    float step;
+    float bound;
+})
+
+CRNN_FIELDS(NetworkInt8BiLSTM, {
+    int32_t in_features;
+    int32_t hidden;
+    float step;
+    float bound;
+})
+
 CRNN_FIELDS(NetworkTransposedConv, {
     int32_t source;
     int32_t target;
@@ -196,15 +246,18 @@ CRNN_FIELDS(NetworkBiLSTM, {
 
 CRNN_FIELDS(NetworkContext, { int32_t features; })
 
-static const Layout NETWORK_LAYOUTS[] = {NetworkRunLayout,         NetworkEndMapsLayout,        NetworkBeginMapsLayout,
-                                         NetworkConvLayout,        NetworkTransposedConvLayout, NetworkDepthwiseLayout,
-                                         NetworkGlobalMeanLayout,  NetworkGateLayout,           NetworkSampleLayout,
-                                         NetworkDecoderLayout,     NetworkMeanPoolLayout,       NetworkPickLayout,
-                                         NetworkUpsampleLayout,    NetworkConcatLayout,         NetworkLayerNormLayout,
-                                         NetworkSoftmaxLayout,     NetworkTableLayout,          NetworkAttentionLayout,
-                                         NetworkTextLengthsLayout, NetworkBlendLayout,          NetworkFitColumnsLayout,
-                                         NetworkPoolLayout,        NetworkAffineLayout,         NetworkAddLayout,
-                                         NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout};
+static const Layout NETWORK_LAYOUTS[] = {
+    NetworkRunLayout,         NetworkEndMapsLayout,        NetworkBeginMapsLayout,
+    NetworkConvLayout,        NetworkTransposedConvLayout, NetworkDepthwiseLayout,
+    NetworkGlobalMeanLayout,  NetworkGateLayout,           NetworkSampleLayout,
+    NetworkDecoderLayout,     NetworkMeanPoolLayout,       NetworkPickLayout,
+    NetworkUpsampleLayout,    NetworkConcatLayout,         NetworkLayerNormLayout,
+    NetworkSoftmaxLayout,     NetworkTableLayout,          NetworkAttentionLayout,
+    NetworkTextLengthsLayout, NetworkBlendLayout,          NetworkFitColumnsLayout,
+    NetworkPoolLayout,        NetworkAffineLayout,         NetworkAddLayout,
+    NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout,
+    NetworkInt8ConvLayout,    NetworkRoundLayout,          NetworkInt8DepthwiseLayout,
+    NetworkInt8LinearLayout,  NetworkInt8BiLSTMLayout};
 
 // A line for each struct: name, size in bytes, text.
 inline std::string describe_layouts() {

@@ -5,7 +5,10 @@
 
 namespace crnn {
 
-static inline void max_pool(const Images& x, const Window& w, const Images& y) {
+// Vectors V of values, from x.w x.h pixels at `from` to y's at `to`.
+template <class V, class T>
+static void max_pool(const T* from, const Images& x, const Window& w, T* to, const Images& y) {
+    typedef V Unaligned __attribute__((aligned(1), may_alias));
 #pragma omp parallel for collapse(2) schedule(static)
     for (int n = 0; n < y.n; n++)
         for (int i = 0; i < y.h; i++)
@@ -13,12 +16,15 @@ static inline void max_pool(const Images& x, const Window& w, const Images& y) {
                 const int top = i * w.sh - w.ph, left = j * w.sw - w.pw;
                 const int i0 = std::max(top, 0), i1 = std::min(top + w.kh, x.h);
                 const int j0 = std::max(left, 0), j1 = std::min(left + w.kw, x.w);
-                float* to = y.pixel(n, i, j);
-                const float* best = x.pixel(n, i0, j0);  // then, from the first pixel on, the output itself
+                T* own = to + (y.pixel(n, i, j) - y.data);
+                const T* best = from + (x.pixel(n, i0, j0) - x.data);  // then, from the first pixel on, the output
                 for (int a = i0; a < i1; a++)
-                    for (int b = j0; b < j1; b++, best = to) {
-                        const float* other = x.pixel(n, a, b);
-                        for (int c = 0; c < x.stride; c += LANES) store(to + c, max(load(best + c), load(other + c)));
+                    for (int b = j0; b < j1; b++, best = own) {
+                        const T* other = from + (x.pixel(n, a, b) - x.data);
+                        for (int c = 0; c < x.stride; c += LANES) {
+                            const V one = *(const Unaligned*)(best + c), two = *(const Unaligned*)(other + c);
+                            *(Unaligned*)(own + c) = one > two ? one : two;
+                        }
                     }
             }
 }
