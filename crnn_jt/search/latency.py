@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from crnn_jt.layers import Choice, Plan, Shape
-from crnn_jt.search.supernet import Prices, require_choices
+from crnn_jt.layers import Plan, Shape
+from crnn_jt.search.supernet import Prices, candidates_of, require_choices
 from data_tools.errors import UserError
 from data_tools.files import write_text
 
@@ -54,6 +54,7 @@ def measure_table(plan: Plan, before: Shape, timer: Callable[[Plan, Shape], floa
     UserError where there is no choice, or one within a layer.
     """
     require_choices(plan)
+    choices = candidates_of(plan)
     known: dict[tuple[Plan, Shape], float] = {}
 
     def take(part: Plan) -> float:
@@ -63,20 +64,20 @@ def measure_table(plan: Plan, before: Shape, timer: Callable[[Plan, Shape], floa
 
     table: Table = {"fixed": ()}
     kept: dict[str, Shape] = {}
-    for is_choice, group in groupby(enumerate(plan), lambda entry: isinstance(entry[1], Choice)):
+    for is_choice, group in groupby(enumerate(plan), lambda entry: entry[0] in choices):
         entries = list(group)
         if not is_choice:
             table["fixed"] += (take(tuple(layer for _, layer in entries)),)
         for place, layer in entries:
             if is_choice:
-                table[str(place)] = tuple(take(candidate) for candidate in layer.candidates)
+                table[str(place)] = tuple(take(candidate) for candidate in choices[place])
             before = layer.shape(before, kept)
     return table
 
 
 def prices_in(table: Table, plan: Plan) -> Prices:
     """A table as what a search weighs. Raises UserError where it is of another plan."""
-    counts = {str(place): len(layer.candidates) for place, layer in enumerate(plan) if isinstance(layer, Choice)}
+    counts = {str(place): len(own) for place, own in candidates_of(plan).items()}
     if {place: len(own) for place, own in table.items() if place != "fixed"} != counts:
         raise UserError("the table of latencies is of another network: it has other choices, or other candidates")
     candidates = {int(place): np.array(table[place]) for place in counts}

@@ -61,10 +61,14 @@ def require_choices(plan: Plan) -> None:
         raise UserError("a search takes an extractor with choices, each a layer of its plan, none within another layer")
 
 
+def candidates_of(plan: Plan) -> dict[int, tuple[Plan, ...]]:
+    """The candidates of each choice, by its place."""
+    return {place: layer.candidates for place, layer in enumerate(plan) if isinstance(layer, Choice)}
+
+
 def choose(plan: Plan, arrays: Mapping[str, np.ndarray], prefix: str) -> dict[int, int]:
     """The candidate with the largest alpha of each choice, by the choice's place."""
-    places = [place for place, layer in enumerate(plan) if isinstance(layer, Choice)]
-    return {place: int(arrays[f"{prefix}{place}.alphas"].argmax()) for place in places}
+    return {place: int(arrays[f"{prefix}{place}.alphas"].argmax()) for place in candidates_of(plan)}
 
 
 def resolve_plan(plan: Plan, chosen: Mapping[int, int]) -> tuple[Plan, dict[str, str]]:
