@@ -30,7 +30,7 @@ from ocr.words import split_words
 MODELS = {"default": ("db-light", "none", "line-light"), "plain": ("db-light", "none", "crnn-light")}
 """Detector, direction and recogniser by the name of the whole; `plain` reads lower-case letters and digits alone."""
 CUTS = ("words", "lines")
-LEAST_CONFIDENCE = 0.5
+LEAST_CONFIDENCE = 0.35
 """What is read with less a word is taken for no text."""
 SURE = 0.68
 """Where nothing is read, a region counts as text from this score on: detectors take more for text than there is."""

@@ -20,11 +20,12 @@ if MISSING:
 from crnn_jt import reading
 from crnn_jt.backend import ops, state
 from crnn_jt.detecting import Resolution, TextDetector
-from crnn_jt.directing import DirectionReader
+from crnn_jt.directing import PLACES, DirectionReader
 from crnn_jt.export import export_onnx
 from crnn_jt.models import build
 from crnn_jt.pictures import open_picture
 from crnn_jt.weights import Weights, load_weights
+from data_tools.loader.turned import cut_part
 from data_tools.photos.cutting import cut, is_tall
 from data_tools.transforms import normalise
 from ocr.reading import PhotoReader, ReadingOptions
@@ -68,8 +69,9 @@ def turns_one(crops: list[np.ndarray]) -> Weights:
     spec = tiny.direction()
     arrays = state(tiny.lively(build(spec)))
     reader = DirectionReader(Weights(arrays, spec), "tiny")
-    pixels = np.stack([reader.transform.pixels(open_picture(crop)) for crop in crops])
-    upright, overturned = ops.numpy(reader.model(ops.array(normalise(pixels)))).T
+    parts = [[cut_part(open_picture(crop), reader.transform, place) for place in PLACES] for crop in crops]
+    pixels = np.stack([reader.transform.pixels(part) for each in parts for part in each])
+    upright, overturned = ops.numpy(reader.model(ops.array(normalise(pixels)))).reshape(len(crops), -1, 2).mean(1).T
     arrays["head.0.bias"][1] -= np.sort(overturned - upright)[-2:].mean()
     return Weights({key: value * (1000 if key.startswith("head") else 1) for key, value in arrays.items()}, spec)
 
