@@ -28,7 +28,7 @@ train omr-light "omr train" --config docs/recipes/omr-light.yaml --init omr-ligh
   --workers 4 --echo 2 --seed 41
 train db-light "ocr train detector" --config db-light --init db-light --batch-size 32 \
   --learning-rate 2e-3 --workers 5 --echo 4 --seed 42 $scenes
-train line-light "crnn_jt train" --config line-light --init crnn-light --batch-size 128 --learning-rate 2e-3 \
+train line-light "crnn_jt train" --config line-light --init line-light --batch-size 128 --learning-rate 2e-3 \
   --workers 3 --echo 2 --seed 43 --fonts "$fonts"
 train direction-light "ocr train direction" --config docs/recipes/direction-light.yaml \
   --init direction-light --batch-size 256 --learning-rate 2e-3 --workers 1 --echo 2 --seed 44 --fonts "$fonts"
