@@ -51,6 +51,8 @@ def run(args) -> None:
     if args.samples is not None and args.samples < 1:
         raise UserError(f"--samples {args.samples}: it takes 1 or more")
     check_one_of("--cost", args.cost, ("flops", "latency"))
+    if args.step == "paths" and args.cost == "latency":
+        raise UserError("--cost latency: it goes with `search operations`; paths are ranked by their loss")
     if args.latencies and args.cost != "latency":
         raise UserError("--latencies: it goes with --cost latency")
     found = _paths(args) if args.step == "paths" else _operations(args)

@@ -59,6 +59,8 @@ def test_latencies_are_measured_once_and_kept(crnn_jt, config, data, tmp_path, m
     for wrong, said in ((("--cost", "time"), "--cost is 'time'"), (again[2:], "--latencies: it goes with --cost")):
         code, _, err = crnn_jt(*line, "--steps", 1, "--out", tmp_path / "wrong", *wrong)
         assert code == 2 and said in err and not (tmp_path / "wrong").exists()
+    code, _, err = crnn_jt("search", "paths", "--config", config, "--out", tmp_path / "wrong", "--cost", "latency")
+    assert code == 2 and "it goes with `search operations`" in err
 
 
 def made(plan) -> dict:
