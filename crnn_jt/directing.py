@@ -63,7 +63,8 @@ class DirectionReader:
         found = [np.zeros(0)]
         for start in range(0, len(looks), BATCH):
             chances = self._look(normalise(np.stack(looks[start : start + BATCH]))).astype(float)
-            found.append(np.subtract(*np.log(np.maximum(chances, 1e-9)).T[::-1]))
+            upright, overturned = np.log(np.maximum(chances, 1e-9)).T
+            found.append(overturned - upright)
         return np.concatenate(found)
 
     def _look(self, images: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,8 @@ def _judge(test_set: TestSet, own: Judge, other: Judge | None, problems: list[st
     """What a classifier, and perhaps another, says of a set."""
     result = Result(test_set.name, peer_right=None if other is None else 0)
     broken = []
-    for pictures in _batch(_pictures(test_set, result, broken)):
+    following = _pictures(test_set, result, broken)
+    while pictures := list(islice(following, BATCH)):
         turned = [picture.transpose(Image.Transpose.ROTATE_180) for picture in pictures]
         before, after = own(pictures), own(turned)
         result.n += len(pictures)
@@ -95,18 +97,6 @@ def _pictures(test_set: TestSet, result: Result, broken: list[str]) -> Iterator[
             result.left_out += 1
         else:
             yield sample.image
-
-
-def _batch(pictures: Iterator[Image.Image]) -> Iterator[list[Image.Image]]:
-    """Lists of up to BATCH."""
-    waiting: list[Image.Image] = []
-    for picture in pictures:
-        waiting.append(picture)
-        if len(waiting) == BATCH:
-            yield waiting
-            waiting = []
-    if waiting:
-        yield waiting
 
 
 def make_rows(results: Sequence[Result]) -> list[list[str]]:
