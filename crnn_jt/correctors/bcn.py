@@ -90,9 +90,9 @@ class BCN(nn.Module):
         """Logits (T', N, K) after the last iteration, of a refined sequence (T, N, C)."""
         return self.iterate(generator, seq, lengths)[2][-1]
 
-    def iterate(self, generator, seq, lengths: np.ndarray) -> tuple:
-        """Logits (T', N, K) of vision, and of language and both together after each iteration."""
-        seen = generator.look(seq, lengths)
+    def iterate(self, generator, seq, lengths: np.ndarray, places: int | None = None) -> tuple:
+        """Logits (T', N, K) of vision, and of language and both together after each iteration; of the first `places`."""
+        seen = generator.look(seq, lengths)[:places]
         vision = generator.head(seen)
         languages, fusions = [], [vision]
         for _ in range(self.iterations):
@@ -143,7 +143,7 @@ class BCN(nn.Module):
 
     def losses(self, generator, seq, lengths, targets: np.ndarray, sizes: np.ndarray) -> dict:
         """{"vision", "language", "fusion"}: means over all symbols and ends of -log p, the last two over iterations."""
-        vision, *told = self.iterate(generator, seq, lengths)
+        vision, *told = self.iterate(generator, seq, lengths, targets.shape[1] + 1)  # nothing is learnt of later ones
         found = {"vision": symbol_loss(vision, targets, sizes)}
         for name, logits in zip(("language", "fusion"), told):
             found[name] = sum(symbol_loss(one, targets, sizes) for one in logits) / self.iterations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import eq, ne
 from typing import Any
 
@@ -79,7 +79,10 @@ class Language(Task):
     def usable(self, batch: TextBatch) -> tuple[Misread, int]:
         """The texts that are short enough."""
         encoded = self._encode(batch)
-        return self._spoil(encoded, self._step), len(batch) - len(encoded)
+        spoiled = self._spoil(encoded, self._step)
+        ends = (spoiled.chances.argmax(2) == END).argmax(0)  # (N,)
+        places = max(int(ends.max(initial=1)), spoiled.targets.shape[1]) + 1  # nothing is learnt of those that follow
+        return replace(spoiled, chances=spoiled.chances[:places]), len(batch) - len(encoded)
 
     def stand_in(self, batch: TextBatch) -> Misread:
         """A text of one symbol."""
