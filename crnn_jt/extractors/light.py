@@ -32,12 +32,22 @@ def compact(in_channels: int, height: int, channels: tuple[int, ...], halved: Co
     return (*plan, *conv_unit(before, last, (height // least, 1), padding=(0, 0)))
 
 
+CHANNELS = (32, 64, 128, 128, 192, 256)
+LAST = 256
+
+
 @EXTRACTORS.register("light")
 class Light(Extractor):
-    """32x100 becomes 256x1x25; `height` is the image's."""
+    """32x100 becomes 256x1x25; `height` is the image's. The first `depth` of its convolutions, and a tall one of `last`
+    channels (0: 256); `width` is the share of all channels. Raises ValueError for other depths than 4 to 6.
+    """
 
     tiny = {"width": 0.125}
 
-    def __init__(self, in_channels: int = 1, height: int = 32, width: float = 1.0):
-        c1, c2, c3, c4, c5 = scale_channels(width, 32, 64, 128, 192, 256)
-        super().__init__(compact(in_channels, height, (c1, c2, c3, c3, c4, c5, c5), {4}), in_channels)
+    def __init__(
+        self, in_channels: int = 1, height: int = 32, width: float = 1.0, depth: int = len(CHANNELS), last: int = 0
+    ):
+        if not 4 <= depth <= len(CHANNELS):
+            raise ValueError(f"depth {depth}: it takes 4 to {len(CHANNELS)}")
+        channels = scale_channels(width, *CHANNELS[:depth], last or LAST)
+        super().__init__(compact(in_channels, height, channels, {4}), in_channels)
