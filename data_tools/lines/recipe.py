@@ -50,6 +50,7 @@ class Recipe(EasedRecipe):
     neighbours: float = 0.5  # chance of other text around it: lines above and below, words cut off at its ends
     fragment: float = 0.05  # chance that a word's other half stands right beside it, outside of the crop
     rules: float = 0.15  # chance of rules and edges of boxes near it
+    edges: float = 0.25  # chance of upright edges beside it: panels, posts, columns of a table, which are no letters
     crop_tight: float = 0.45
     crop_clipped: float = 0.12
     # what it stands on

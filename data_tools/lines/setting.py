@@ -90,6 +90,8 @@ class Setter:
             self._beside(placed, reach, line, font, random, style, random.choice(("l", "r")), gap)
         if random.random() < recipe.rules * recipe.strength:
             placed += draw_rules(width, random)
+        if random.random() < recipe.edges * recipe.strength:
+            placed += draw_edges(width, random)
         return Surroundings(placed, tuple(reach))
 
     def _beside(self, placed, reach, line: Line, font: Font, random: Random, style: Style, sides: str, gap: float):
@@ -124,4 +126,22 @@ def draw_rules(width: int, random: Random) -> list[Placed]:
         away = round(CAPITAL_HEIGHT * random.uniform(0.25, 0.8))
         ends = random.choice(((-away - thick,), (width + away,), (-away - thick, width + away)))
         placed += [(edge, x, above) for x in ends]
+    return placed
+
+
+def draw_edges(width: int, random: Random) -> list[Placed]:
+    """What could be taken for |, [ or ' at a line's ends and is none: edges as tall as the crop and more, thin ones and
+    the sides of whole panels, and pieces of them from above or below.
+    """
+    level = random.choice((255, 255, 180, 110))
+    top, bottom = -round(2.4 * CAPITAL_HEIGHT), round(1.2 * CAPITAL_HEIGHT)
+    if random.random() < 0.25:  # a piece, which letters beside it outreach
+        cut = -round(CAPITAL_HEIGHT * random.uniform(0.3, 0.9))
+        top, bottom = random.choice(((top, cut), (cut, bottom)))
+    placed = []
+    for end in random.choice(((0,), (1,), (0, 1))):
+        thick = max(1, round(CAPITAL_HEIGHT * random.choice((0.02, 0.05, 0.09, 0.2, 0.8))))
+        away = round(CAPITAL_HEIGHT * random.uniform(0.06, 0.35))
+        edge = Line(np.full((bottom - top, thick), level, np.uint8), 0)
+        placed.append((edge, width + away if end else -away - thick, top))
     return placed
