@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from data_tools.files import write_text
 from eval.iterations import report
-from eval.options import require_at_least
+from eval.options import parse_names, require_at_least
 from eval.plots import FORMATS, require_plot_name
 from eval.words import protocols
 from eval.words.sets import find_sets
@@ -35,7 +35,7 @@ def run(args) -> None:
     require_at_least(1, words=args.words)
     from eval.iterations.bench import choose_words, measure
 
-    sets, problems = find_sets(args.root, args.sets.split(",") if args.sets else None)
+    sets, problems = find_sets(args.root, parse_names(args.sets) or None)
     results = measure(args.weights, args.protocol, sets, problems)
     words = choose_words(results, args.words)
     if args.plot and words:

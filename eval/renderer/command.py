@@ -23,6 +23,7 @@ from crnn_jt.training import TrainOptions
 from data_tools.errors import UserError
 from data_tools.files import write_text
 from eval import training
+from eval.options import parse_names
 from eval.renderer import bench, report
 from eval.renderer.bench import VARIANTS
 
@@ -61,7 +62,7 @@ def _train_all(args, options: TrainOptions, config: Config, names: list[str]) ->
 
     if options.init:
         find_weights(options.init)  # a wrong name is one mistake, not one of each variant
-    sets, unusable = find_sets(args.root, args.sets.split(",") if args.sets else None)
+    sets, unusable = find_sets(args.root, parse_names(args.sets) or None)
     config, out = replace(config, train=replace(config.train, validate_every=config.train.steps)), Path(args.out)
     training.record_settings(out, options, config)
     budget = f"{args.minutes:g} minutes" if args.minutes else f"{config.train.steps} steps"

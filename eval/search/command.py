@@ -109,7 +109,7 @@ class _Comparison:
 
         self.args, self.config, self.seeds, self.out = args, config, seeds, Path(args.out)
         self.options = TrainOptions(args.out, device=args.device)
-        names = args.sets.split(",") if args.sets else None
+        names = parse_names(args.sets) or None
         self.sets, self.unusable = find_sets(args.root, names) if args.root else ([], [])
         self.rows: list[bench.Row] = []
         self.outcomes: list[stages.Outcome] = []

@@ -26,6 +26,7 @@ from data_tools.errors import UserError
 from data_tools.files import write_text
 from data_tools.lexicons import SEED, normalise_words
 from data_tools.words.wordlist import load_words
+from eval.options import parse_names
 from eval.words import protocols, report
 from eval.words.sets import DICTIONARY, TestSet, find_sets
 
@@ -54,7 +55,7 @@ def run(args) -> int:
 
     protocol = protocols.get_protocol(args.protocol)
     columns, problems = protocols.choose_columns(protocol, args.lexicons)
-    sets, unusable = find_sets(args.root, args.sets.split(",") if args.sets else None)
+    sets, unusable = find_sets(args.root, parse_names(args.sets) or None)
     reader = subject.load(args.weights, _make_beam(args), args.language)
     evaluation = Evaluation(reader, protocol, columns, _find_dictionary(args), args.seed)
     evaluation.problems += problems + unusable
