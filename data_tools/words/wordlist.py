@@ -42,11 +42,12 @@ def load_words(path: str | None, characters: str) -> tuple[tuple[str, ...], ...]
 
 
 def _only_usable(words: Iterable[str], characters: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for word in map(compose, map(str.strip, words)) if _usable(word, characters)))
+    allowed = frozenset(characters)
+    return tuple(dict.fromkeys(word for word in map(compose, map(str.strip, words)) if _usable(word, allowed)))
 
 
-def _usable(word: str, characters: str) -> bool:
-    return 0 < len(word) <= LONGEST and (not characters or all(c in characters for c in word)) and word.isprintable()
+def _usable(word: str, allowed: frozenset[str]) -> bool:
+    return 0 < len(word) <= LONGEST and (not allowed or allowed.issuperset(word)) and word.isprintable()
 
 
 @functools.lru_cache(maxsize=4)
