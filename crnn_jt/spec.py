@@ -405,7 +405,7 @@ class TrainSpec:
     momentum: float = 0.9
     weight_decay: float = 0.01
     schedule: str = "cosine"
-    warmup: int = 500
+    warmup: int = 500  # steps, at most a tenth of the run
     drop_every: int = 10000
     drop_factor: float = 0.1
     final_fraction: float = 0.01

@@ -14,12 +14,23 @@ device=${DEVICE:-cuda}
 export CRNN_BACKEND=torch OMP_NUM_THREADS=1
 mkdir -p "$out"
 
-train() {  # NAME ROOM-AND-COMMAND OPTION…
+is_wanted() {  # NAME
+  case " $wanted " in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+run() {  # NAME ROOM-AND-COMMAND OPTION…
   name=$1 command=$2
   shift 2
-  case " $wanted " in *" $name "*) ;; *) return 0 ;; esac
-  $python -m $command --out "$out/$name" --minutes "$minutes" --device "$device" --precision "${PRECISION:-bfloat16}" \
-    "$@" >"$out/$name.log" 2>&1 &
+  $python -m $command --out "$out/$name" --device "$device" --precision "${PRECISION:-bfloat16}" "$@" >"$out/$name.log" 2>&1
+}
+
+train() {  # NAME ROOM-AND-COMMAND OPTION…
+  is_wanted "$1" || return 0
+  run "$@" --minutes "$minutes" &
+}
+
+share() {  # of the minutes
+  awk "BEGIN { printf \"%.2f\", $1 * $minutes }"
 }
 
 wanted=${*:-omr-light db-light line-light direction-light autostr-light abinet-light}
@@ -34,8 +45,17 @@ train direction-light "ocr train direction" --config docs/recipes/direction-ligh
   --init direction-light --batch-size 256 --learning-rate 2e-3 --workers 1 --echo 2 --seed 44 --fonts "$fonts"
 train autostr-light "crnn_jt train" --config autostr-light --batch-size 512 --learning-rate 2e-3 --workers 2 --seed 45 \
   --fonts "$fonts"
-train abinet-light "crnn_jt train" --config abinet-light --batch-size 512 --learning-rate 1e-3 --workers 2 --seed 46 \
-  --fonts "$fonts"
+if is_wanted abinet-light; then  # language and vision each alone, since neither can lean on the other yet, then both
+  sed '/^  corrector:/d' crnn_jt/configs/abinet-light.yaml >"$out/vision.yaml"
+  {
+    run abinet-vision "crnn_jt train" --config "$out/vision.yaml" --init crnn-light --batch-size 256 --learning-rate 1.5e-3 \
+      --workers 2 --seed 46 --fonts "$fonts" --minutes "$(share 0.6)"
+    run abinet-language "crnn_jt train-language" --config abinet-light --init "$out/abinet-vision/last.safetensors" \
+      --batch-size 1024 --learning-rate 2e-3 --workers 2 --seed 47 --train english:0.62 signs:0.38 --minutes "$(share 0.2)"
+    run abinet-light "crnn_jt train" --config abinet-light --init "$out/abinet-language/last.safetensors" \
+      --batch-size 256 --learning-rate 5e-4 --workers 2 --seed 48 --fonts "$fonts" --minutes "$(share 0.2)"
+  } &
+fi
 wait
 
 for name in $wanted; do

@@ -130,6 +130,8 @@ def test_constant_and_warm_up():
     """Without a schedule the rate stays; warm-up rises to it in equal steps and does not begin at zero."""
     assert rates(schedule="constant") == [1.0] * 101
     assert rates(schedule="constant", warmup=4)[:6] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    short = rates(schedule="constant", warmup=1000)  # a short run comes to its rate after a tenth
+    assert short[5] == 0.5 and short[10:] == [1.0] * 91
 
 
 def test_step_schedule():
