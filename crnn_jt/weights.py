@@ -57,6 +57,10 @@ def mean(several: Sequence[Weights], names: Sequence[str]) -> Weights:
     """
     last = several[-1]
     for weights, name in zip(several, names):
+        if weights.rounded and len(several) > 1:
+            raise UserError(
+                f"{name}: is in 8 bits, of which there is no mean; average the float weights, then compress"
+            )
         check(weights.arrays, last.arrays, name)
         if replace(weights.spec, name=last.spec.name) != last.spec:
             raise UserError(f"{name}: is of another model than {names[-1]}; average weights of one model")

@@ -27,8 +27,14 @@ from ocr.page import Line, Page, Piece, Word, make_lines
 from ocr.turning import ANGLES, View, find_view, turn, turn_lines_back
 from ocr.words import split_words
 
-MODELS = {"default": ("db-light", "none", "line-light"), "plain": ("db-light", "none", "crnn-light")}
-"""Detector, direction and recogniser by the name of the whole; `plain` reads lower-case letters and digits alone."""
+MODELS = {
+    "default": ("db-light", "none", "line-light"),
+    "plain": ("db-light", "none", "crnn-light"),
+    "slim": ("db-light-int8", "none", "line-light-int8"),
+}
+"""Detector, direction and recogniser by the name of the whole; `plain` reads lower-case letters and digits alone,
+`slim` are the default ones in 8 bits.
+"""
 CUTS = ("words", "lines")
 LEAST_CONFIDENCE = 0.35
 """What is read with less a word is taken for no text."""

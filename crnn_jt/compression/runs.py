@@ -22,7 +22,7 @@ from crnn_jt.models import restore
 from crnn_jt.sources import SOURCES, render
 from crnn_jt.spec import Config, GroupSpec, config_names, load_config
 from crnn_jt.tasks import Task, task_of
-from crnn_jt.training import TrainOptions, assemble, configure, open_training, open_validation, train_to_end
+from crnn_jt.training import TrainOptions, assemble, configure, describe, open_training, open_validation, train_to_end
 from crnn_jt.weights import Weights, load_weights, save_weights
 from data_tools.errors import UserError
 from data_tools.loader import Loader
@@ -68,6 +68,15 @@ def made_from(weights: Weights, name: str, method: str) -> dict[str, Any]:
     return {"made_from": {"method": method, "weights": Path(name).name, "name": weights.spec.name, **before}}
 
 
+def _say_data(config: Config) -> str:
+    """What is learnt from, without the folders in which it lay: a file is read elsewhere."""
+    data, recipe = config.data, dict(config.data.recipe)
+    recipe |= {key: [Path(path).name for path in recipe[key]] for key in ("fonts",) if recipe.get(key)}
+    recipe |= {key: Path(recipe[key]).name for key in ("words", "backgrounds") if recipe.get(key)}
+    train = tuple(Path(path).name for path in data.train)
+    return describe(replace(data, recipe=recipe, train=train), config.train.seed)
+
+
 def begin_eight_bits(name: str, config: Config, out: Path, recurrent: bool = False) -> Config:
     """Opens the weights `name` to 8 bits, takes the ranges from what `config` learns from, and writes where the
     training starts and the same without training. Returns the configuration of the training. Raises UserError.
@@ -84,7 +93,8 @@ def begin_eight_bits(name: str, config: Config, out: Path, recurrent: bool = Fal
     logger.info("%s", f"{name}: ranges taken from {seen} pictures")
     start = Weights(backend.state(task.model), opened.spec, made_from(weights, name, "PACT"))
     save_weights(out / START, start)
-    plain = replace(start, info=made_from(weights, name, "post-training quantisation") | {"pictures": seen})
+    drawn_from = {"pictures": seen, "data": _say_data(config)}
+    plain = replace(start, info=made_from(weights, name, "post-training quantisation") | drawn_from)
     save_weights(out / CALIBRATED, store(plain), half=True)
     return config
 
@@ -143,7 +153,7 @@ def train_on(config: Config, options: TrainOptions) -> dict[str, float]:
     if not start.is_file():
         raise UserError(f"--resume: no {start}; start the compression without --resume")
     trainer = assemble(config, options if options.resume else replace(options, init=str(start)))
-    trainer.info |= load_weights(start).info
+    trainer.info |= load_weights(start).info | {"init": START, "data": _say_data(config)}
     return train_to_end(trainer)
 
 

@@ -17,6 +17,7 @@ from crnn_jt.layers import (
     ConvTranspose,
     CrossAttention,
     Dropout,
+    Gate,
     Layer,
     Linear,
     MaxPool,
@@ -34,8 +35,8 @@ class Group:
     """What one kernel does at once: a layer, and what is done to its outputs while they are in registers.
 
     Keys are those of the layer and of the norm that is folded into it; `addend` is the name of a kept value that is
-    added before the activation. `reader` is the key of a layer of products in 8 bits that alone reads what this one,
-    of such products too, gives: it is then written as that one rounds it.
+    added before the activation. `reader` is the key of a layer of products in 8 bits that alone reads what this one, of
+    such products too or a gate, gives: it is then written as that one rounds it.
     """
 
     key: str
@@ -78,7 +79,8 @@ def group_plan(plan: Plan, prefix: str, first: int = 0) -> list[Group]:
 def _find_reader(group: Group, later: list[Group]) -> str:
     """What `reader` says: the layer may read it pooled, since the largest level is that of the largest value."""
     after = next((other for other in later if not isinstance(other.layer, MaxPool)), None)
-    return after.key if after and group.multiplies_levels and after.multiplies_levels else ""
+    rounds = group.multiplies_levels or (isinstance(group.layer, Gate) and after is later[0])
+    return after.key if after and rounds and after.multiplies_levels else ""
 
 
 def _group(plan: Plan, position: int, prefix: str, first: int) -> tuple[list[Group], int]:

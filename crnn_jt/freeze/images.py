@@ -12,6 +12,7 @@ from crnn_jt.backend import fast
 from crnn_jt.backend.fast.network import Network
 from crnn_jt.freeze.errors import NotCovered
 from crnn_jt.freeze.groups import Group, group_plan, is_depthwise, name_of
+from crnn_jt.freeze.levels import levels_of
 from crnn_jt.layers import (
     Activation,
     Add,
@@ -212,7 +213,10 @@ def _(layer: GlobalMean, images: Images, group: Group, source: int, busy: tuple[
 def _(layer: Gate, images: Images, group: Group, source: int, busy: tuple[int, ...], tail: Tail) -> int:
     gate = images.emit_plan(layer.body, source, f"{group.key}.body.", (source, *busy))
     target = images.unused(source, gate, *busy)
-    images.network.gate(source, target, gate)
+    if group.reader:
+        images.network.int8_gate(source, target, gate, levels_of(images.state, group.reader))
+    else:
+        images.network.gate(source, target, gate)
     return target
 
 

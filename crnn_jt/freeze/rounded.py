@@ -17,18 +17,11 @@ from crnn_jt.backend.fast.network import Network
 from crnn_jt.freeze.errors import NotCovered
 from crnn_jt.freeze.groups import Group, is_depthwise
 from crnn_jt.freeze.images import Images, State, Tail, emit, scale_and_shift, window_of
+from crnn_jt.freeze.levels import levels_of
 from crnn_jt.freeze.places import PIXEL
 from crnn_jt.freeze.steps import LSTM_ENDS, emit_steps
 from crnn_jt.layers import BiLSTM, Layer, Linear, Quantised
-from crnn_jt.layers.quantised import LEAST, STEPS
 from crnn_jt.rounding import restore_weights, round_weights
-
-
-def levels_of(state: State, key: str) -> Levels:
-    """How what comes into the rounded layer `key` is rounded; in float32, as while it learns."""
-    reach, clip = (np.float32(state[f"{key}.{name}"]).reshape(()) for name in ("range", "clip"))
-    step = np.maximum(reach, np.float32(LEAST)) * np.float32(1 / STEPS)
-    return Levels(float(step), float(min(np.rint(clip / step), STEPS)))
 
 
 @emit.register(Quantised)

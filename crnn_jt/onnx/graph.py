@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from crnn_jt.layers import BatchNorm
 
 OPSET, IR = 17, 8
 
@@ -18,10 +20,13 @@ State = Mapping[str, np.ndarray]
 
 
 class Graph:
-    """Nodes and constants as they are added; values are known by name. `state` holds the weights by their keys."""
+    """Nodes and constants as they are added; values are known by name. `state` holds the weights by their keys, `norms`
+    by a product's key the normalisation that it takes in, with its key.
+    """
 
     def __init__(self, state: State):
         self.state = state
+        self.norms: dict[str, tuple[BatchNorm, str]] = {}
         self.nodes: list = []
         self.constants: list = []
         self._known: dict[tuple, str] = {}
@@ -36,6 +41,18 @@ class Graph:
         names = [self.fresh(kind.lower()) for _ in range(outputs)]
         self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
         return names
+
+    def maker(self, value: str) -> NodeProto | None:
+        """The node that gives a value, unless that is an input or a constant."""
+        return next((node for node in reversed(self.nodes) if value in node.output), None)
+
+    def again(self, node: NodeProto, value: str) -> str:
+        """Adds a node of one input as there is already, of `value`; returns the name of its output."""
+        name = self.fresh(node.op_type.lower())
+        copy = helper.make_node(node.op_type, [value], [name])
+        copy.attribute.extend(node.attribute)
+        self.nodes.append(copy)
+        return name
 
     def fresh(self, stem: str) -> str:
         """A name that is not taken."""
@@ -90,6 +107,22 @@ class Graph:
             helper.make_tensor_value_info(end, TensorProto.FLOAT, dimensions)
             for end, dimensions in (("images", given), (output, found))
         )
-        graph = helper.make_graph(self.nodes, name, [taken], [made], self.constants)
+        graph = helper.make_graph(_used(self.nodes), name, [taken], [made], self.constants)
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR, producer_name="crnn-jt")
+
+
+def _used(nodes: list[NodeProto]) -> list[NodeProto]:
+    """Without nodes whose outputs nobody asks for; the last one is the output. What a loop's inside asks for counts."""
+    asked, kept = {*nodes[-1].output}, []
+    for node in reversed(nodes):
+        if asked & {*node.output}:
+            kept.append(node)
+            asked |= {*_inputs(node)}
+    return kept[::-1]
+
+
+def _inputs(node: NodeProto) -> list[str]:
+    inside = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    outputs = [output.name for graph in inside for output in graph.output]
+    return [*node.input, *outputs, *(name for graph in inside for other in graph.node for name in _inputs(other))]

@@ -52,11 +52,37 @@ def stack(graph: Graph, plan: Plan, value: str, prefix: str, kept: dict[str, str
 
 def values_of(graph: Graph, plan: Plan, value: str, prefix: str, kept: dict[str, str] | None = None) -> list[str]:
     """As `stack`: what comes out of each layer."""
-    kept, values = dict(kept or {}), []
+    kept, values, folded = dict(kept or {}), [], False
     for position, layer in enumerate(plan):
-        value = node_of(layer, graph, value, f"{prefix}{position}", kept)
+        key, after = f"{prefix}{position}", plan[position + 1 : position + 2]
+        if not folded:
+            folds = any(fold(other, graph, layer, key, f"{prefix}{position + 1}") for other in after)
+            value, folded = node_of(layer, graph, value, key, kept), folds
+        else:
+            folded = False
         values.append(value)
     return values
+
+
+@singledispatch
+def fold(layer: Layer, graph: Graph, before: Layer, before_key: str, key: str) -> bool:
+    """Whether a layer goes into the node of the one before it, which is then noted in the graph."""
+    return False
+
+
+@fold.register(BatchNorm)
+def _(layer: BatchNorm, graph: Graph, before: Layer, before_key: str, key: str) -> bool:
+    if takes_norms(before):
+        graph.norms[before_key] = layer, key
+    return before_key in graph.norms
+
+
+@singledispatch
+def takes_norms(layer: Layer) -> bool:
+    """Whether a layer's node multiplies a normalisation into its weights: those of 8 bits, which runtimes otherwise do
+    not fuse; the others they fold themselves.
+    """
+    return False
 
 
 @singledispatch
@@ -69,12 +95,12 @@ def node_of(layer: Layer, graph: Graph, value: str, key: str, kept: dict[str, st
 
 @node_of.register(Conv)
 def _(layer: Conv, graph: Graph, value: str, key: str, kept: dict[str, str]) -> str:
-    return graph.node("Conv", value, *_weights(layer, graph, key), group=layer.groups, **_window(layer))
+    return graph.node("Conv", value, *_weights(layer, graph, key), group=layer.groups, **window(layer))
 
 
 @node_of.register(ConvTranspose)
 def _(layer: ConvTranspose, graph: Graph, value: str, key: str, kept: dict[str, str]) -> str:
-    return graph.node("ConvTranspose", value, *_weights(layer, graph, key), **_window(layer))
+    return graph.node("ConvTranspose", value, *_weights(layer, graph, key), **window(layer))
 
 
 @node_of.register(BatchNorm)
@@ -104,7 +130,7 @@ def _(layer: Activation, graph: Graph, value: str, key: str, kept: dict[str, str
 
 @node_of.register(MaxPool)
 def _(layer: MaxPool, graph: Graph, value: str, key: str, kept: dict[str, str]) -> str:
-    return graph.node("MaxPool", value, **_window(layer))
+    return graph.node("MaxPool", value, **window(layer))
 
 
 @node_of.register(AvgPool)
@@ -273,7 +299,7 @@ def _weights(layer: Layer, graph: Graph, key: str) -> list[str]:
     return [graph.weight(f"{key}.{name}") for name in layer.arrays()]
 
 
-def _window(layer: Conv | ConvTranspose | MaxPool) -> dict[str, list[int]]:
+def window(layer: Conv | ConvTranspose | MaxPool) -> dict[str, list[int]]:
     return {"kernel_shape": [*layer.kernel], "strides": [*layer.stride], "pads": [*layer.padding, *layer.padding]}
 
 

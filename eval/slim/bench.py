@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from crnn_jt.spec import Config
 from crnn_jt.training import TrainOptions, configure_resumed
 from crnn_jt.weights import Weights, find_weights, load_weights, save_weights
 from data_tools.errors import UserError
+from eval.slim.engines import ENGINES, Run, open_engine, stand_in
 
 ROWS = {
     "float": "as it is",
@@ -21,6 +23,8 @@ ROWS = {
     "pact": "8 bits, learnt (PACT)",
     "fpgm": "pruned (FPGM)",
     "both": "pruned, then 8 bits learnt",
+    "onnxruntime": "8 bits, calibrated, ONNX Runtime",
+    "openvino": "8 bits, calibrated, OpenVINO",
 }
 PUBLISHED = {
     "recognizer": {"float": (4.6, 65.81), "pact": (1.5, 67.4)},
@@ -73,7 +77,11 @@ def make(row: str, slimming: Slimming, out: Path) -> Path:
     folder, name = out / row, slimming.weights
     if row == "float":
         return find_weights(name)
+    if row in ENGINES:
+        return _export(make("ptq", slimming, out), out / row)
     if row == "ptq":
+        if (folder / runs.CALIBRATED).is_file():
+            return folder / runs.CALIBRATED
         runs.begin_eight_bits(name, slimming.config, folder, slimming.recurrent)
         return folder / runs.CALIBRATED
     if row == "fpgm":
@@ -86,6 +94,16 @@ def make(row: str, slimming: Slimming, out: Path) -> Path:
         name = str(out / "fpgm" / "best.safetensors")
     _train(folder, slimming, lambda config: runs.begin_eight_bits(name, config, folder, slimming.recurrent))
     return runs.write_eight_bits(folder)
+
+
+def _export(path: Path, folder: Path) -> Path:
+    """The QDQ file of a weights file."""
+    from crnn_jt.export import export_onnx
+
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / "model.onnx"
+    export_onnx(load_weights(path), made)
+    return made
 
 
 def _prune(config: Config, slimming: Slimming, folder: Path) -> Config:
@@ -101,16 +119,22 @@ def _train(folder: Path, slimming: Slimming, begin: Callable[[Config], Config]) 
 
 
 def measure(row: str, path: Path, slimming: Slimming) -> Row:
-    """Size, scores and speed of a row's file."""
-    weights = load_weights(path)
-    score, scores = judge(weights, str(path), slimming)
-    milliseconds, engine = clock(weights, str(path), slimming.seconds)
+    """Size, scores and speed of a row's file; another runtime reads the form of the calibrated row."""
+    run = open_engine(row, path) if row in ENGINES else None
+    weights = load_weights(path if run is None else path.parents[1] / "ptq" / runs.CALIBRATED)
+    score, scores = judge(weights, str(path), slimming, run)
+    if run is None:
+        milliseconds, engine = clock(weights, str(path), slimming.seconds)
+    else:
+        milliseconds, engine = _median(run, weights, slimming.seconds), row
     count = sum(value.size for value in weights.arrays.values())
     return Row(row, path.stat().st_size, count, score, scores, milliseconds, engine)
 
 
-def judge(weights: Weights, name: str, slimming: Slimming) -> tuple[str, dict[str, float]]:
-    """The name of the task's score, and its value on each data set (or on what is rendered), %."""
+def judge(weights: Weights, name: str, slimming: Slimming, run: Run | None = None) -> tuple[str, dict[str, float]]:
+    """The name of the task's score, and its value on each data set (or on what is rendered), %; as another runtime has
+    it where it is given.
+    """
     from crnn_jt import backend
     from crnn_jt.models import restore
     from crnn_jt.tasks import task_of
@@ -119,6 +143,8 @@ def judge(weights: Weights, name: str, slimming: Slimming) -> tuple[str, dict[st
     from data_tools.readers import open_reader
 
     model = restore(weights, name)
+    if run is not None:
+        stand_in(model, run)
     task, found = task_of(model, replace(slimming.config, model=weights.spec)), {}
     readers = {Path(data).name: open_reader(data) for data in slimming.data}
     for key, reader in (readers or {"rendered": open_validation(slimming.config)}).items():
@@ -134,23 +160,30 @@ def judge(weights: Weights, name: str, slimming: Slimming) -> tuple[str, dict[st
 def clock(weights: Weights, name: str, seconds: float) -> tuple[float, str]:
     """Milliseconds of one picture of the spec's size alone, the median over `seconds`; and what it ran on."""
     from crnn_jt import backend
+    from crnn_jt.freeze import try_freeze
     from crnn_jt.models import restore
     from crnn_jt.reading import SequenceReader
 
-    image = weights.spec.image
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, image.channels, image.height, image.width)).astype(np.float32)
-    engine = f"{backend.NAME}'s operators"
     if weights.spec.kind == "recognizer":
         reader = SequenceReader(weights, name)
-        call, engine = reader.log_probs, "kernels" if reader.network is not None else engine
+        call, network = reader.log_probs, reader.network
     else:
-        call = restore(weights, name).probabilities
-    times: list[float] = []
+        model = restore(weights, name)
+        network = try_freeze(model, weights.arrays)
+        call = partial(model.probabilities, network=network)
     with backend.no_grad():
+        median = _median(call, weights, seconds)
+    return median, f"{backend.NAME}'s operators" if network is None else "kernels"
+
+
+def _median(call: Run, weights: Weights, seconds: float) -> float:
+    """Milliseconds of a call with one picture of the spec's size, after a first one."""
+    image, times = weights.spec.image, []
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, image.channels, image.height, image.width)).astype(np.float32)
+    call(picture)
+    end = time.perf_counter() + seconds
+    while len(times) < 3 or time.perf_counter() < end:
+        start = time.perf_counter()
         call(picture)
-        end = time.perf_counter() + seconds
-        while len(times) < 3 or time.perf_counter() < end:
-            start = time.perf_counter()
-            call(picture)
-            times.append(time.perf_counter() - start)
-    return round(1000 * float(np.median(times)), 2), engine
+        times.append(time.perf_counter() - start)
+    return round(1000 * float(np.median(times)), 2)

@@ -4,10 +4,13 @@
   python -m eval slim --weights db-light --data dev/IC15 --out runs/slim-db --minutes 60 --plot slim.png
   python -m eval slim --weights crnn-light --out runs/quick --rows float,ptq
 
-A model is a recogniser, a detector or a classifier of direction. Each row trains as `crnn_jt compress` does; its run
-folder stands in --out, where slim.json and slim.md grow row by row. Interrupted, the same command goes on where it
-stood, and rows that are finished are not made again. Milliseconds are of one picture of the model's size; other work
-on the machine lengthens them.
+  python -m eval slim --weights crnn-light --out runs/engines --rows float,ptq,onnxruntime,openvino --recurrent
+
+The rows onnxruntime and openvino are the calibrated model as QDQ ONNX, read by these (extra `bench`), with as many
+threads as OMP_NUM_THREADS says. A model is a recogniser, a detector or a classifier of direction. Each row trains as
+`crnn_jt compress` does; its run folder stands in --out, where slim.json and slim.md grow row by row. Interrupted, the
+same command goes on where it stood, and rows that are finished are not made again. Milliseconds are of one picture of
+the model's size; other work on the machine lengthens them.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ if MISSING:
     pytest.skip(f"{why} {' and '.join(MISSING)}", allow_module_level=True)
 
 from crnn_jt import backend, export
+from crnn_jt.compression.eight_bits import open_to_rounding, store
 from crnn_jt.decoding import ctc
 from crnn_jt.models import Recognizer, build
 from crnn_jt.onnx import decoders, nodes
@@ -220,3 +221,28 @@ def test_the_files_metadata_is_enough_to_read_with(tmp_path):
     assert "".join(symbols[k - 1] for k in reading.indices) == SequenceReader(given, "tiny").tokenizer.decode(
         reading.indices
     )
+
+
+def in_8_bits(given: Weights) -> Weights:
+    """Calibrated in a way: what comes in lies within 2."""
+    opened = open_to_rounding(given, recurrent=True)
+    ranges = {key: np.float32([2]) for key in opened.arrays if key.endswith(".range")}
+    return store(replace(opened, arrays=opened.arrays | ranges))
+
+
+@pytest.mark.parametrize("kind", [model, detector, direction], ids=lambda kind: kind.__name__)
+def test_products_in_8_bits_stay_such_in_onnx_runtime(kind, tmp_path):
+    """Normalisation and bias go into convolutions of integers; a node of its own left them in floats, and slow."""
+    import onnx
+    import onnxruntime
+
+    spec = kind("light", image=PROPORTIONAL) if kind is model else kind()
+    backend.seed(1)
+    given, path = in_8_bits(Weights(backend.state(lively(build(spec, 1))), spec)), tmp_path / "int8.onnx"
+    done = export.export_onnx(given, path)
+    assert done.difference <= export.STEP_TOLERANCE
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
+    assert "BatchNormalization" not in kinds and (kind is not model or "QLinearConv" in kinds)

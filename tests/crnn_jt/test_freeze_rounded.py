@@ -12,6 +12,8 @@ from crnn_jt.layers import (
     BatchNorm,
     BiLSTM,
     Conv,
+    Gate,
+    GlobalMean,
     Keep,
     LayerNorm,
     Linear,
@@ -27,6 +29,8 @@ from tests.crnn_jt.test_freeze_sequences import freeze_sequence
 from tests.oracle.plan import evaluate, random_state
 
 CLOSE = 2e-5  # of the largest output: where nothing is rounded to a neighbouring level
+
+POINT_18 = Conv(18, 18, (1, 1), padding=(0, 0))
 
 
 def unit(before: int, after: int, kernel=(3, 3), kind: str = "relu", groups: int = 1) -> Plan:
@@ -44,6 +48,8 @@ MAPS = {
     "depthwise": (*unit(4, 18, (1, 1)), *unit(18, 18, (5, 5), "hardswish", groups=18), *unit(18, 6, (1, 1))),
     "residual": (Residual((*unit(4, 18), Quantised((Conv(18, 4),)))), Activation(), *unit(4, 3)),
 }
+GATE = (GlobalMean(), Quantised((POINT_18,)), Activation("relu"), Quantised((POINT_18,)), Activation("hardsigmoid"))
+MAPS["a gate, read rounded"] = (*unit(4, 18), *unit(18, 18, groups=18), Gate(GATE), *unit(18, 6, (1, 1)))
 STEPS = {
     **{name: plan for name, plan in SEQUENCES.items() if name.startswith("Quantised")},
     "on maps": (Quantised((Linear(8, 21),)), Activation("gelu"), Quantised((Linear(21, 8),)), LayerNorm(8)),

@@ -29,7 +29,8 @@ GOLDEN = Path(__file__).parent / "data/golden.json"
 WORDS = (PICTURES / "01.png", PICTURES / "06.png")
 STAFF = ROOT / "omr/examples/incipit.png"
 TOLERANCE = 1e-2  # of logits that reach about 20: float16 weights are the same everywhere, the order of sums is not
-MODELS = [name for name in bundled_names() if load_weights(name).spec.kind == "recognizer"]
+BUNDLED = {name: load_weights(name) for name in bundled_names()}
+MODELS = [name for name, one in BUNDLED.items() if one.spec.kind == "recognizer" and not one.rounded]
 
 
 def pictures_of(reader: SequenceReader) -> dict[str, Image.Image]:

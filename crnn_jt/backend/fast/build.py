@@ -66,6 +66,7 @@ _INT8_SIGNATURES = {
     "crnn_int8_depthwise": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Depthwise), *3 * (_FLOATS,)),
     "crnn_int8_linear": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Linear), *3 * (_FLOATS,)),
     "crnn_int8_bilstm": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8BiLSTM), *5 * (_FLOATS,)),
+    "crnn_int8_gate": (c_int, _NETWORK, POINTER(network_fields.NetworkInt8Gate)),
     "crnn_int8_round": (c_int, _NETWORK, POINTER(network_fields.NetworkRound)),
 }
 

@@ -18,6 +18,10 @@ class Levels:
     step: float
     bound: float
 
+    def message(self) -> fields.Levels:
+        """As the kernels take it."""
+        return fields.Levels(step=self.step, bound=self.bound)
+
 
 FLOATS = Levels(0, 0)
 """A value that is not rounded."""
@@ -58,10 +62,8 @@ class Int8Layers:
             activation=ACTIVATIONS[activation],
             pool_h=pool[0],
             pool_w=pool[1],
-            step=comes.step,
-            bound=comes.bound,
-            out_step=goes.step,
-            out_bound=goes.bound,
+            comes=comes.message(),
+            goes=goes.message(),
         )
         self._call_int8("conv", message, weight, scale, bias)
 
@@ -84,22 +86,24 @@ class Int8Layers:
             channels=len(weight),
             window=Window.of(window[:2], window[2:4], window[4:]),
             activation=ACTIVATIONS[activation],
-            step=comes.step,
-            bound=comes.bound,
-            out_step=goes.step,
-            out_bound=goes.bound,
+            comes=comes.message(),
+            goes=goes.message(),
         )
         self._call_int8("depthwise", message, weight, scale, bias)
 
+    def int8_gate(self, source: int, target: int, gate: int, goes: Levels) -> None:
+        """As `gate`; what goes out is rounded."""
+        self._call_int8("gate", fields.NetworkInt8Gate(source=source, target=target, gate=gate, goes=goes.message()))
+
     def round(self, source: int, target: int, levels: Levels) -> None:
         """A value rounded, still of floats: what layers read whose products have no kernel in 8 bits."""
-        message = fields.NetworkRound(source=source, target=target, step=levels.step, bound=levels.bound)
+        message = fields.NetworkRound(source=source, target=target, comes=levels.message())
         self._call_int8("round", message)
 
     def int8_linear(self, weight: np.ndarray, scale: np.ndarray, bias: np.ndarray, comes: Levels) -> None:
         """weight (out, in)."""
         out, in_ = weight.shape
-        message = fields.NetworkInt8Linear(in_features=in_, out_features=out, step=comes.step, bound=comes.bound)
+        message = fields.NetworkInt8Linear(in_features=in_, out_features=out, comes=comes.message())
         self._call_int8("linear", message, weight, scale, bias)
 
     def int8_bilstm(
@@ -115,5 +119,5 @@ class Int8Layers:
         of what comes in. The state is rounded to 16 bits.
         """
         hidden = w_hh.shape[2]
-        message = fields.NetworkInt8BiLSTM(in_features=w_ih.shape[2], hidden=hidden, step=comes.step, bound=comes.bound)
+        message = fields.NetworkInt8BiLSTM(in_features=w_ih.shape[2], hidden=hidden, comes=comes.message())
         self._call_int8("bilstm", message, w_ih, ih_scale, w_hh, hh_scale, bias)

@@ -234,6 +234,12 @@ class NetworkContext(Fields):
 
 
 @declare
+class Levels(Fields):
+    step: float32
+    bound: float32
+
+
+@declare
 class NetworkInt8Conv(Fields):
     source: int32
     target: int32
@@ -244,10 +250,8 @@ class NetworkInt8Conv(Fields):
     activation: int32
     pool_h: int32
     pool_w: int32
-    step: float32
-    bound: float32
-    out_step: float32
-    out_bound: float32
+    comes: Levels
+    goes: Levels
 
 
 @declare
@@ -257,31 +261,34 @@ class NetworkInt8Depthwise(Fields):
     channels: int32
     window: Window
     activation: int32
-    step: float32
-    bound: float32
-    out_step: float32
-    out_bound: float32
+    comes: Levels
+    goes: Levels
+
+
+@declare
+class NetworkInt8Gate(Fields):
+    source: int32
+    target: int32
+    gate: int32
+    goes: Levels
 
 
 @declare
 class NetworkRound(Fields):
     source: int32
     target: int32
-    step: float32
-    bound: float32
+    comes: Levels
 
 
 @declare
 class NetworkInt8Linear(Fields):
     in_features: int32
     out_features: int32
-    step: float32
-    bound: float32
+    comes: Levels
 
 
 @declare
 class NetworkInt8BiLSTM(Fields):
     in_features: int32
     hidden: int32
-    step: float32
-    bound: float32
+    comes: Levels

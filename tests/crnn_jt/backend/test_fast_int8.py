@@ -57,7 +57,7 @@ def layer_of(window, in_, out, seed=0, largest=False):
 
 def levels(x, how):
     """Whole numbers of steps, float32."""
-    return np.clip(np.rint(x / np.float32(how.step)), -how.bound, how.bound)
+    return np.clip(np.rint(x * (np.float32(1) / np.float32(how.step))), -how.bound, how.bound)
 
 
 def defined(x, window, weight, scale, bias, goes=FLOATS, activation=None, pool=(1, 1), addend=-1):
@@ -73,11 +73,11 @@ def defined(x, window, weight, scale, bias, goes=FLOATS, activation=None, pool=(
     if addend >= 0:
         y = y + x
     if activation == "hardswish":
-        y = y * np.clip(y + np.float32(3), 0, six) * np.float32(1 / 6)
+        y = y * np.clip(y + np.float32(3), 0, six) * (np.float32(1) / np.float32(goes.step or 1) / six)
     elif activation:
         y = np.clip(y, 0, six / size if activation == "relu6" else np.inf)
     if goes != FLOATS:
-        y = y if in_levels else y * (np.float32(1) / np.float32(goes.step))
+        y = y if in_levels or activation == "hardswish" else y * (np.float32(1) / np.float32(goes.step))
         y = levels(y, Levels(1, goes.bound))
     n, o, h, w = y.shape
     return y.reshape(n, o, h // pool[0], pool[0], w // pool[1], pool[1]).max((3, 5))
@@ -92,7 +92,9 @@ def pictures(count, channels, size=(8, 14)):
 def give_back(network, source, channels, how):
     """Levels as floats, in steps."""
     same = np.eye(channels, dtype=np.float32)[:, :, None, None]
-    network.int8_conv(source, 2, POINT, same, np.ones(channels, np.float32), np.zeros(channels, np.float32), how)
+    network.int8_conv(
+        source, source % 2 + 1, POINT, same, np.ones(channels, np.float32), np.zeros(channels, np.float32), how
+    )
 
 
 def depthwise(window, channels, activation=None, library=None):
@@ -142,6 +144,26 @@ def test_depthwise_convolutions_and_pooling_of_levels_give_their_definition_to_t
     found = network.run_directly(images)
     np.testing.assert_array_equal(found, definition(images))
     np.testing.assert_array_equal(network.run_directly(images[3:4])[0], found[3])
+
+
+def test_gates_are_rounded_where_they_multiply(library):
+    """One of a pixel for all, and one of as many: what the next layer reads, in one pass."""
+    images = pictures(3, 18)
+    for place, gate in ((1, network_mean(images, library)), (0, images)):
+        network = Network(18, library)
+        network.global_mean(0, 1)
+        network.int8_gate(0, 2, place, GOES)
+        give_back(network, 2, 18, GOES)
+        network.end_maps("maps")
+        np.testing.assert_array_equal(network.run_directly(images), levels(images * gate, GOES))
+
+
+def network_mean(images, library):
+    """The mean of each channel, as the kernels sum it."""
+    network = Network(images.shape[1], library)
+    network.global_mean(0, 1)
+    network.end_maps("maps")
+    return network.run_directly(images)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

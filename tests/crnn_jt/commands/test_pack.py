@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from crnn_jt.backend import state
+from crnn_jt.compression.eight_bits import open_to_rounding, store
 from crnn_jt.models import build
 from crnn_jt.weights import Weights, load_weights, save_weights
 from tests.crnn_jt import tiny
@@ -38,6 +41,19 @@ def test_several_files_become_their_mean(crnn_jt, weights, other, tmp_path):
     for key, value in mean.arrays.items():
         assert np.allclose(value, (first.arrays[key] + second.arrays[key]) / 2, atol=1e-3)
     assert mean.info["step"] == 7 and mean.info["mean_of"] == 2
+
+
+def test_a_file_in_8_bits_stays_one(crnn_jt, mistake, weights, tmp_path):
+    """To the bit; of several there is no mean."""
+    opened = open_to_rounding(load_weights(weights))
+    ranges = {key: np.float32([2]) for key in opened.arrays if key.endswith(".range")}
+    small, out = tmp_path / "small.safetensors", tmp_path / "out.safetensors"
+    save_weights(small, store(replace(opened, arrays=opened.arrays | ranges)), half=True)
+    assert crnn_jt("pack", "--weights", small, "--out", out, "--note", "n")[0] == 0
+    before, after = load_weights(small), load_weights(out)
+    assert after.rounded == before.rounded and after.info["note"] == "n"
+    assert all(np.array_equal(before.arrays[key], after.arrays[key]) for key in before.arrays)
+    assert "small.safetensors: is in 8 bits" in mistake("pack", "--weights", small, small, "--out", out)
 
 
 def test_weights_of_two_models_have_no_mean(mistake, weights, tmp_path):

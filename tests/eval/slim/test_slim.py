@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from crnn_jt.weights import Weights, save_weights
 from data_tools.cli import main
 from eval.__main__ import COMMANDS
 from eval.slim.bench import Row
+from eval.slim.engines import ENGINES
 from eval.slim.report import format_json, format_table, make_rows, plot, read_rows
 from tests.crnn_jt import tiny
 
@@ -69,6 +71,21 @@ def test_rows_are_made_measured_and_kept(bench, capsys):
     (root / "out/ptq/calibrated.safetensors").unlink()
     assert run("--rows", "float,ptq") == 0
     assert json.loads((root / "out/slim.json").read_text())["rows"] == document["rows"]
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_other_runtimes_read_the_calibrated_model(engine, bench, capsys):
+    """The same pictures, in a file of 8 bits; where the package is missing that is said."""
+    root, run = bench
+    missing = [name for name in ("onnx", "onnxruntime", engine) if not find_spec(name)]
+    code = run("--rows", f"ptq,{engine}", "--out", root / engine)
+    if missing:
+        assert code == 1 and "not installed" in capsys.readouterr().out
+        pytest.skip(f"no {' and '.join(missing)}: make .venv/ready-bench")
+    own, other = json.loads((root / engine / "slim.json").read_text())["rows"]
+    assert code == 0 and other["engine"] == engine and other["size"] < 2.5 * own["size"]
+    assert abs(other["scores"]["set"] - own["scores"]["set"]) <= 100 / 8 and own["parameters"] == other["parameters"]
     capsys.readouterr()
 
 

@@ -6,6 +6,8 @@
 
 using namespace crnn;
 
+static Rounding rounding(const fields::Levels& levels) { return {levels.step, levels.bound}; }
+
 extern "C" {
 
 const char* crnn_int8_error() { return error.c_str(); }
@@ -14,7 +16,7 @@ const char* crnn_int8_error() { return error.c_str(); }
 int crnn_int8_conv(Network* net, const fields::NetworkInt8Conv* f, const float* weight, const float* scale,
                    const float* bias) {
     const Fused fused{Act(f->activation), f->pool_h, f->pool_w};
-    const Rounding comes{f->step, f->bound}, goes{f->out_step, f->out_bound};
+    const Rounding comes = rounding(f->comes), goes = rounding(f->goes);
     return add_image_layer<Int8ConvLayer>(net, with_addend(f->source, f->addend), f->target, f->in_channels,
                                           f->out_channels, window(f->window), fused, comes, goes, weight, scale, bias);
 }
@@ -22,26 +24,30 @@ int crnn_int8_conv(Network* net, const fields::NetworkInt8Conv* f, const float* 
 // Whole numbers `weight` (channels, kh, kw).
 int crnn_int8_depthwise(Network* net, const fields::NetworkInt8Depthwise* f, const float* weight, const float* scale,
                         const float* bias) {
-    const Rounding comes{f->step, f->bound}, goes{f->out_step, f->out_bound};
+    const Rounding comes = rounding(f->comes), goes = rounding(f->goes);
     return add_image_layer<Int8DepthwiseLayer>(net, {f->source}, f->target, f->channels, window(f->window),
                                                Act(f->activation), comes, goes, weight, scale, bias);
 }
 
+int crnn_int8_gate(Network* net, const fields::NetworkInt8Gate* f) {
+    return add_image_layer<Int8GateLayer>(net, {f->source, f->gate}, f->target, rounding(f->goes));
+}
+
 int crnn_int8_round(Network* net, const fields::NetworkRound* f) {
-    return add_image_layer<RoundLayer>(net, {f->source}, f->target, Rounding{f->step, f->bound});
+    return add_image_layer<RoundLayer>(net, {f->source}, f->target, rounding(f->comes));
 }
 
 int crnn_int8_linear(Network* net, const fields::NetworkInt8Linear* f, const float* weight, const float* scale,
                      const float* bias) {
-    return add_sequence_layer<Int8LinearLayer>(net, f->in_features, f->out_features, Rounding{f->step, f->bound},
-                                               weight, scale, bias);
+    return add_sequence_layer<Int8LinearLayer>(net, f->in_features, f->out_features, rounding(f->comes), weight, scale,
+                                               bias);
 }
 
 // Whole numbers w_ih and w_hh, their scales and bias (2, 4 * hidden).
 int crnn_int8_bilstm(Network* net, const fields::NetworkInt8BiLSTM* f, const float* w_ih, const float* ih_scale,
                      const float* w_hh, const float* hh_scale, const float* bias) {
-    return add_sequence_layer<Int8BiLSTMLayer>(net, f->in_features, f->hidden, Rounding{f->step, f->bound}, w_ih,
-                                               ih_scale, w_hh, hh_scale, bias);
+    return add_sequence_layer<Int8BiLSTMLayer>(net, f->in_features, f->hidden, rounding(f->comes), w_ih, ih_scale, w_hh,
+                                               hh_scale, bias);
 }
 
 }  // extern "C"

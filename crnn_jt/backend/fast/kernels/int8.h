@@ -75,6 +75,7 @@ CRNN_INLINE Vec apart(Vec v) {
 struct Rounding {
     float step = 0, bound = 127;
     bool on() const { return step > 0; }
+    float per_step() const { return 1 / step; }
 };
 
 // From floats that count in levels.
@@ -82,22 +83,37 @@ CRNN_INLINE LevelVec to_levels(Vec v, Vec low, Vec high) {
     return __builtin_convertvector(nearest(min(max(v, low), high)) + ZERO, LevelVec);
 }
 
-CRNN_INLINE Vec whole_levels(Vec v, Vec low, Vec high) {
-    return __builtin_convertvector(nearest(min(max(v, low), high)), Vec);
-}
-CRNN_INLINE Vec from_levels(const Level* levels) {
-#if defined(__AVX512VNNI__)  // GCC 12 takes vectors of bytes apart
-    const IntVec wide = (IntVec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)levels));
-#else
-    const IntVec wide = __builtin_convertvector(*(const LevelVecUnaligned*)levels, IntVec);
+// V vectors of them, side by side; low and high are whole numbers.
+template <int V>
+CRNN_INLINE void store_levels(const Vec* v, float low, float high, Level* to) {
+#if defined(__AVX512VNNI__)
+    if constexpr (V == 4) {  // integers far out saturate on their way to bytes, those above 32 bits would turn over
+        __m512i whole[V];
+        for (int i = 0; i < V; i++) whole[i] = (__m512i)nearest(min(v[i], splat(high)));
+        __m512i bytes =
+            _mm512_packs_epi16(_mm512_packs_epi32(whole[0], whole[1]), _mm512_packs_epi32(whole[2], whole[3]));
+        bytes = _mm512_add_epi8(_mm512_max_epi8(bytes, _mm512_set1_epi8(char(low))), _mm512_set1_epi8(char(ZERO)));
+        const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, bytes));
+        return;
+    }
 #endif
-    return __builtin_convertvector(wide - ZERO, Vec);
+    for (int i = 0; i < V; i++) *(LevelVecUnaligned*)(to + i * LANES) = to_levels(v[i], splat(low), splat(high));
+}
+
+// Bytes or words as they lie in memory, a lane each.
+CRNN_INLINE IntVec wide(const Level* levels) {
+#if defined(__AVX512VNNI__)  // GCC 12 takes vectors of bytes apart
+    return (IntVec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)levels));
+#else
+    return __builtin_convertvector(*(const LevelVecUnaligned*)levels, IntVec);
+#endif
 }
 
 // `count` floats as levels, no more of them.
 static inline void round_row(const float* x, int64_t count, const Rounding& r, Level* to) {
     for (int64_t i = 0; i < count; i += LANES) {
-        const LevelVec v = to_levels(load(x + i) / r.step, splat(-r.bound), splat(r.bound));
+        const LevelVec v = to_levels(load(x + i) * r.per_step(), splat(-r.bound), splat(r.bound));
         if (count - i >= LANES) *(LevelVecUnaligned*)(to + i) = v;
         else std::memcpy(to + i, &v, (count - i) * sizeof(Level));
     }
@@ -140,46 +156,63 @@ struct LevelTarget {
     }
 };
 
-// One vector of sums, for what is not counted in levels already.
-CRNN_INLINE Vec finish_one(Vec value, int64_t at, const LevelTarget& out) {
-    if (out.addend) value += load(out.addend + at);
-    if (out.act == Act::hardswish) value = value * min(max(value + 3.f, Vec{}), splat(6.f)) * (1.f / 6.f);
-    else if (out.act != Act::none) value = activate(value, out.act);
-    return value * out.per_level;
+// Activations that are no matter of clipping, on sums [rows][vecs * LANES] that go out from value `at` on.
+static __attribute__((noinline)) void finish_curved(const int32_t* sums, int rows, int vecs, const LevelTarget& out,
+                                                    int64_t at) {
+    for (int r = 0; r < rows; r++, at += out.row_stride)
+        for (int v = 0; v < vecs; v++, sums += LANES) {
+            const Vec sum = __builtin_convertvector(*(const IntVec*)sums, Vec);
+            Vec value = apart(sum * load(out.scale + v * LANES)) + load(out.bias + v * LANES);
+            if (out.addend) value += load(out.addend + at + v * LANES);
+            value = activate_curved(value, out.act) * out.per_level;
+            const int64_t to = at + v * LANES;
+            if (out.levels) store_levels<1>(&value, out.low, out.high, static_cast<Level*>(out.rows) + to);
+            else store_first(static_cast<float*>(out.rows) + to, value, out.columns - v * LANES);
+        }
 }
 
-CRNN_INLINE Vec load_sum(const float* sums) { return load(sums); }
-CRNN_INLINE Vec load_sum(const int32_t* sums) { return __builtin_convertvector(*(const IntVec*)sums, Vec); }
-
-// Sums [rows][vecs * LANES], whole numbers, to floats or to levels.
-template <bool LEVELS, class Sum>
-static __attribute__((noinline)) void finish_to(const Sum* sums, int rows, int vecs, const LevelTarget& out) {
-    const Vec low = splat(out.low), high = splat(out.high);
-    const bool more = out.addend || out.act != Act::none || out.per_level != 1;
-    const int64_t stride = out.row_stride;
-    for (int v = 0; v < vecs; v++) {
-        const Vec scale = load(out.scale + v * LANES), bias = load(out.bias + v * LANES);
-        void* const to = out.rows;
-        const int left = out.columns - v * LANES;
-        for (int r = 0; r < rows; r++) {
-            const int64_t at = r * stride + v * LANES;
-            Vec value = apart(load_sum(sums + (int64_t(r) * vecs + v) * LANES) * scale) + bias;
-            if (more) value = finish_one(value, at, out);
-            if constexpr (LEVELS) *(LevelVecUnaligned*)(static_cast<Level*>(to) + at) = to_levels(value, low, high);
-            else store_first(static_cast<float*>(to) + at, value, left);
+// Sums go out from value `at` on, while they are in registers.
+template <int R, int V>
+CRNN_INLINE void finish_tile(const IntVec (&sum)[R][V], const LevelTarget& out, int64_t at) {
+    if (out.act != Act::none && out.act != Act::hardswish && !clips(out.act)) {
+        alignas(64) int32_t sums[R * V * LANES];
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < V; v++) *(IntVec*)(sums + (r * V + v) * LANES) = sum[r][v];
+        return finish_curved(sums, R, V, out, at);
+    }
+    const bool swish = out.act == Act::hardswish, clipped = clips(out.act), counts = out.per_level != 1;
+    const float sixth = out.per_level / 6.f;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++, at += out.row_stride) {
+        Vec value[V];
+#pragma GCC unroll 8
+        for (int v = 0; v < V; v++) {
+            Vec one = apart(__builtin_convertvector(sum[r][v], Vec) * load(out.scale + v * LANES)) +
+                      load(out.bias + v * LANES);
+            if (out.addend) one += load(out.addend + at + v * LANES);
+            if (swish) one = one * min(max(one + 3.f, Vec{}), splat(6.f)) * sixth;
+            else if (clipped) one = clip(one, out.act);
+            if (counts && !swish) one = one * out.per_level;
+            value[v] = one;
         }
+        if (out.levels) {
+            store_levels<V>(value, out.low, out.high, static_cast<Level*>(out.rows) + at);
+            continue;
+        }
+        float* to = static_cast<float*>(out.rows) + at;
+        const bool whole = out.columns >= V * LANES;
+#pragma GCC unroll 8
+        for (int v = 0; v < V; v++)
+            if (whole) store(to + v * LANES, value[v]);
+            else store_first(to + v * LANES, value[v], out.columns - v * LANES);
     }
 }
 
-template <class Sum>
-static inline void finish(const Sum* sums, int rows, int vecs, const LevelTarget& out) {
-    if (out.levels) finish_to<true>(sums, rows, vecs, out);
-    else finish_to<false>(sums, rows, vecs, out);
-}
-
 template <int R, int V>
-static __attribute__((noinline)) void int8_tile(const LevelSource& in, const LevelWeight* weights, const int32_t* begin,
-                                                int32_t* to) {
+static __attribute__((noinline)) void int8_tile(const Level* rows, const LevelSource& in, const LevelWeight* weights,
+                                                const int32_t* begin, const LevelTarget& out, int64_t at) {
     IntVec sum[R][V];
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++)
@@ -187,7 +220,7 @@ static __attribute__((noinline)) void int8_tile(const LevelSource& in, const Lev
         for (int v = 0; v < V; v++) sum[r][v] = *(const IntVec*)(begin + v * LANES);
     const int64_t stride = in.row_stride;
     for (int u = 0; u < in.runs; u++) {
-        const Level* a = in.rows + u * in.run_stride;
+        const Level* a = rows + u * in.run_stride;
         for (int k = 0; k < in.depth; k++, a += GROUP, weights += V * LANES * GROUP) {
             IntVec w[V];
 #pragma GCC unroll 8
@@ -202,13 +235,11 @@ static __attribute__((noinline)) void int8_tile(const LevelSource& in, const Lev
             }
         }
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
-        for (int v = 0; v < V; v++) *(IntVec*)(to + (r * V + v) * LANES) = sum[r][v];
+    finish_tile<R, V>(sum, out, at);
 }
 
-using Int8Tile = void (*)(const LevelSource&, const LevelWeight*, const int32_t*, int32_t*);
+using Int8Tile = void (*)(const Level*, const LevelSource&, const LevelWeight*, const int32_t*, const LevelTarget&,
+                          int64_t);
 
 template <int V>
 static Int8Tile int8_tile_of(int rows) {
@@ -230,16 +261,12 @@ static inline Int8Tile find_int8_tile(int rows, int vecs) {
 }
 
 // `count` rows times one panel, in tiles of nearly equal height; sums begin at `begin` (vecs * LANES).
-static inline void int8_product(int count, LevelSource in, const LevelWeight* weights, int vecs, const int32_t* begin,
-                                LevelTarget out) {
-    alignas(64) int32_t sums[TILE_ROWS * PANEL];
+static inline void int8_product(int count, const LevelSource& in, const LevelWeight* weights, int vecs,
+                                const int32_t* begin, const LevelTarget& out) {
     const int tiles = (count + TILE_ROWS - 1) / TILE_ROWS;
     for (int i = 0, row = 0; i < tiles; i++) {
-        const int next = int(int64_t(count) * (i + 1) / tiles), height = next - row;
-        find_int8_tile(height, vecs)(in, weights, begin, sums);
-        finish(sums, height, vecs, out);
-        in.rows += height * in.row_stride;
-        out = out.from(height * out.row_stride);
+        const int next = int(int64_t(count) * (i + 1) / tiles);
+        find_int8_tile(next - row, vecs)(in.rows + row * in.row_stride, in, weights, begin, out, row * out.row_stride);
         row = next;
     }
 }

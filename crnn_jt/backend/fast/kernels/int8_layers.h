@@ -1,7 +1,7 @@
 // The layers of a frozen network whose products have 8 bits, among image and sequence layers.
 #pragma once
 #include "image_layers.h"
-#include "int8.h"
+#include "int8_depthwise.h"
 #include "sequence_layers.h"
 
 namespace crnn {
@@ -188,16 +188,13 @@ class Int8ConvLayer : public ImageLayer {
     }
 };
 
-// A depthwise convolution. Its products are those of floats that are whole numbers, sums of which are exact up to 2^24:
-// a vector of floats multiplies and adds as many of them in one instruction as one of 16-bit integers in several.
 class Int8DepthwiseLayer : public ImageLayer {
   public:
     // Whole numbers `weight` (channels, kh, kw); scale and bias (channels,).
     Int8DepthwiseLayer(int channels, Window window, Act act, Rounding comes, Rounding goes, const float* weight,
                        const float* scale, const float* bias)
         : channels_(channels), window_(window), comes_(comes), leaving_{act, goes} {
-        if (window.kh * window.kw > MOST_TAPS) throw std::invalid_argument("a sum of too many products");
-        conv_.pack(channels, window, weight, std::vector<float>(channels).data());
+        conv_.pack(channels, window, weight);
         scale_ = leaving_.count({scale, scale + channels});
         bias_ = leaving_.count({bias, bias + channels});
         scale_.resize(padded(channels));
@@ -211,46 +208,59 @@ class Int8DepthwiseLayer : public ImageLayer {
     }
     bool takes_rounded() const override { return true; }
 
-    // Image by image, so that its floats stay in a thread's cache: several by one thread each, or one by all of them.
+    // Image by image, so that its levels stay in a thread's cache: several by one thread each, or one by all of them.
     void run(const Images* x, const Images& y) override {
-        Images in{nullptr, 1, x->h, x->w, x->channels, x->stride}, out = y;
-        out.n = 1;
         const LevelTarget target = leaving_.target(y, scale_.data(), bias_.data());
+        const size_t lanes = conv_.lanes(*x);
         const bool many = x->n >= threads();
-        float* all = whole_.need((many ? threads() : 1) * in.size());
-#pragma omp parallel for schedule(static) firstprivate(in) if (many)
+        auto* all = reinterpret_cast<int32_t*>(groups_.need((many ? threads() : 1) * lanes));
+#pragma omp parallel for schedule(static) if (many)
         for (int n = 0; n < x->n; n++) {
-            in.data = all + (many ? omp_get_thread_num() : 0) * in.size();
-            to_whole(*x, n * in.size(), in);
-            const LevelTarget own = target.from(n * out.size());
-            const auto end = [&](const float* sums, int rows, int vecs, int64_t at, int channel) {
-                finish(sums, rows, vecs, own.from(at, channel));
-            };
-            conv_.run(in, end, out);
+            const RowGroups rows = conv_.group(*x, n, comes_, all + (many ? omp_get_thread_num() : 0) * lanes);
+            conv_.run(rows, y, target.from(int64_t(n) * y.h * y.w * y.stride));
         }
     }
 
   private:
-    static constexpr int MOST_TAPS = (1 << 24) / (127 * 127);
     int channels_;
     Window window_;
     Rounding comes_;
     Leaving leaving_;
-    DepthwiseConv conv_;
+    LevelDepthwise conv_;
     std::vector<float> scale_, bias_;
-    Buffer whole_;
+    Buffer groups_;
+};
 
-    // The values of x from `first` on as whole numbers.
-    void to_whole(const Images& x, size_t first, const Images& whole) const {
-        const int64_t vectors = int64_t(whole.size()) / LANES;
-        const Vec low = splat(-comes_.bound), high = splat(comes_.bound);
-#pragma omp parallel for schedule(static)
-        for (int64_t i = 0; i < vectors; i++) {
-            const size_t at = first + i * LANES;
-            if (x.rounded) store(whole.data + i * LANES, from_levels(levels_of(x) + at));
-            else store(whole.data + i * LANES, whole_levels(load(x.data + at) / comes_.step, low, high));
-        }
+// x * gate, rounded: the gate of one pixel for all or of the same size.
+class Int8GateLayer : public ImageLayer {
+  public:
+    explicit Int8GateLayer(Rounding goes) : goes_(goes) {}
+    Images shape(const Images* x) const override {
+        const Images& gate = x[1];
+        Images y = describe(x->n, x->h, x->w, x->channels);
+        if (gate.h * gate.w > 1 || gate.channels != y.channels) expect_alike(&gate, y);
+        y.rounded = true;
+        return y;
     }
+    void run(const Images* x, const Images& y) override {
+        const Images& gate = x[1];
+        const int64_t pixels = int64_t(y.h) * y.w, step = gate.h * gate.w == 1 ? 0 : gate.stride;
+        const Vec low = splat(-goes_.bound), high = splat(goes_.bound);
+#pragma omp parallel for collapse(2) schedule(static) if (y.size() > SMALL)
+        for (int n = 0; n < y.n; n++)
+            for (int64_t p = 0; p < pixels; p++) {
+                const int64_t at = (n * pixels + p) * y.stride;
+                const float *from = x->data + at, *by = gate.pixel(n, 0, 0) + p * step;
+                for (int c = 0; c < y.stride; c += LANES) {
+                    const Vec value = apart(load(from + c) * load(by + c)) * goes_.per_step();
+                    *(LevelVecUnaligned*)(levels_of(y) + at + c) = to_levels(value, low, high);
+                }
+            }
+    }
+
+  private:
+    static constexpr size_t SMALL = size_t(1) << 15;
+    Rounding goes_;
 };
 
 // Floats that are rounded to levels and stay floats, for layers whose products have no kernel in 8 bits.
@@ -262,8 +272,9 @@ class RoundLayer : public ImageLayer {
         const int64_t vectors = int64_t(x->size()) / LANES;
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < vectors; i++) {
-            const Vec levels = load(x->data + i * LANES) / r_.step;
-            store(y.data + i * LANES, whole_levels(levels, splat(-r_.bound), splat(r_.bound)) * r_.step);
+            const Vec levels = load(x->data + i * LANES) * r_.per_step();
+            const IntVec whole = nearest(min(max(levels, splat(-r_.bound)), splat(r_.bound)));
+            store(y.data + i * LANES, __builtin_convertvector(whole, Vec) * r_.step);
         }
     }
 

@@ -33,7 +33,13 @@ CRNN_FIELDS(NetworkConv, {
     int32_t method;
 })
 
-// A convolution in 8 bits: what comes in is rounded to `step`, what goes out to `out_step` (0: floats).
+// How a value is rounded: to multiples of `step`, up to `bound` of them either way; step 0: not at all.
+CRNN_FIELDS(Levels, {
+    float step;
+    float bound;
+})
+
+// A convolution in 8 bits.
 CRNN_FIELDS(NetworkInt8Conv, {
     int32_t source;
     int32_t target;
@@ -44,10 +50,8 @@ CRNN_FIELDS(NetworkInt8Conv, {
     int32_t activation;
     int32_t pool_h;
     int32_t pool_w;
-    float step;
-    float bound;
-    float out_step;
-    float out_bound;
+    Levels comes;
+    Levels goes;
 })
 
 CRNN_FIELDS(NetworkInt8Depthwise, {
@@ -56,31 +60,33 @@ CRNN_FIELDS(NetworkInt8Depthwise, {
     int32_t channels;
     Window window;
     int32_t activation;
-    float step;
-    float bound;
-    float out_step;
-    float out_bound;
+    Levels comes;
+    Levels goes;
+})
+
+CRNN_FIELDS(NetworkInt8Gate, {
+    int32_t source;
+    int32_t target;
+    int32_t gate;
+    Levels goes;
 })
 
 CRNN_FIELDS(NetworkRound, {
     int32_t source;
     int32_t target;
-    float step;
-    float bound;
+    Levels comes;
 })
 
 CRNN_FIELDS(NetworkInt8Linear, {
     int32_t in_features;
     int32_t out_features;
-    float step;
-    float bound;
+    Levels comes;
 })
 
 CRNN_FIELDS(NetworkInt8BiLSTM, {
     int32_t in_features;
     int32_t hidden;
-    float step;
-    float bound;
+    Levels comes;
 })
 
 CRNN_FIELDS(NetworkTransposedConv, {
@@ -246,18 +252,40 @@ CRNN_FIELDS(NetworkBiLSTM, {
 
 CRNN_FIELDS(NetworkContext, { int32_t features; })
 
-static const Layout NETWORK_LAYOUTS[] = {
-    NetworkRunLayout,         NetworkEndMapsLayout,        NetworkBeginMapsLayout,
-    NetworkConvLayout,        NetworkTransposedConvLayout, NetworkDepthwiseLayout,
-    NetworkGlobalMeanLayout,  NetworkGateLayout,           NetworkSampleLayout,
-    NetworkDecoderLayout,     NetworkMeanPoolLayout,       NetworkPickLayout,
-    NetworkUpsampleLayout,    NetworkConcatLayout,         NetworkLayerNormLayout,
-    NetworkSoftmaxLayout,     NetworkTableLayout,          NetworkAttentionLayout,
-    NetworkTextLengthsLayout, NetworkBlendLayout,          NetworkFitColumnsLayout,
-    NetworkPoolLayout,        NetworkAffineLayout,         NetworkAddLayout,
-    NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout,
-    NetworkInt8ConvLayout,    NetworkRoundLayout,          NetworkInt8DepthwiseLayout,
-    NetworkInt8LinearLayout,  NetworkInt8BiLSTMLayout};
+static const Layout NETWORK_LAYOUTS[] = {NetworkRunLayout,
+                                         NetworkEndMapsLayout,
+                                         NetworkBeginMapsLayout,
+                                         NetworkConvLayout,
+                                         NetworkTransposedConvLayout,
+                                         NetworkDepthwiseLayout,
+                                         NetworkGlobalMeanLayout,
+                                         NetworkGateLayout,
+                                         NetworkSampleLayout,
+                                         NetworkDecoderLayout,
+                                         NetworkMeanPoolLayout,
+                                         NetworkPickLayout,
+                                         NetworkUpsampleLayout,
+                                         NetworkConcatLayout,
+                                         NetworkLayerNormLayout,
+                                         NetworkSoftmaxLayout,
+                                         NetworkTableLayout,
+                                         NetworkAttentionLayout,
+                                         NetworkTextLengthsLayout,
+                                         NetworkBlendLayout,
+                                         NetworkFitColumnsLayout,
+                                         NetworkPoolLayout,
+                                         NetworkAffineLayout,
+                                         NetworkAddLayout,
+                                         NetworkLinearLayout,
+                                         NetworkBiLSTMLayout,
+                                         NetworkContextLayout,
+                                         NetworkInt8ConvLayout,
+                                         NetworkRoundLayout,
+                                         NetworkInt8DepthwiseLayout,
+                                         NetworkInt8LinearLayout,
+                                         NetworkInt8BiLSTMLayout,
+                                         NetworkInt8GateLayout,
+                                         LevelsLayout};
 
 // A line for each struct: name, size in bytes, text.
 inline std::string describe_layouts() {
