@@ -91,7 +91,9 @@ class BCN(nn.Module):
         return self.iterate(generator, seq, lengths)[2][-1]
 
     def iterate(self, generator, seq, lengths: np.ndarray, places: int | None = None) -> tuple:
-        """Logits (T', N, K) of vision, and of language and both together after each iteration; of the first `places`."""
+        """Logits (T', N, K) of vision, and of language and both together after each iteration, of the first `places`
+        (None: all).
+        """
         seen = generator.look(seq, lengths)[:places]
         vision = generator.head(seen)
         languages, fusions = [], [vision]
