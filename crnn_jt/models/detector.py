@@ -92,10 +92,33 @@ class Detector(Model):
 
     def freeze(self, arrays: dict[str, np.ndarray]):
         """A network from photographs to probabilities (N, 1, H / stride, W / stride)."""
-        from crnn_jt.freeze import Images, NotCovered, begin_network
+        images, value = self._begin_frozen(arrays)
+        return self._end_with_head(images, value)
+
+    def freeze_features(self, arrays: dict[str, np.ndarray]):
+        """A network from photographs to the neck's map (N, C, H / s, W / s); `freeze_head` goes on from there."""
+        images, _ = self._begin_frozen(arrays)
+        images.network.end_maps("maps")
+        return images.network
+
+    def freeze_head(self, arrays: dict[str, np.ndarray]):
+        """A network from the neck's map to probabilities, as `freeze` gives them."""
+        from crnn_jt.freeze import Images, begin_network
+
+        self._check_frozen()
+        return self._end_with_head(Images(begin_network(self.neck.out_channels), arrays), 0)
+
+    def _check_frozen(self) -> None:
+        from crnn_jt.freeze import NotCovered
 
         if not self.head.by_map:
             raise NotCovered(f"the head {self.spec.head.name}")
+
+    def _begin_frozen(self, arrays: dict[str, np.ndarray]) -> tuple:
+        """What a network is added to, and the place of the neck's map in it."""
+        from crnn_jt.freeze import Images, begin_network
+
+        self._check_frozen()
         images = Images(begin_network(self.spec.image.channels), arrays)
         plan, value, first = self.extractor.layers(), 0, 0
         for level, tap in enumerate(self.extractor.taps):
@@ -103,6 +126,9 @@ class Detector(Model):
             images.kept[f"c{level}"], first = value, tap + 1
         value = images.emit_plan(self.neck.layers(), value, "neck.stack.")
         images.kept.clear()
+        return images, value
+
+    def _end_with_head(self, images, value: int):
         images.emit_plan((*self.head.layers(), Activation("sigmoid")), value, "head.shrink.")
         images.network.end_maps("maps")
         return images.network

@@ -72,14 +72,9 @@ class Direction(Model):
 
     def freeze(self, arrays: dict[str, np.ndarray]):
         """A network from pictures to logits (N, 2, 1, 1)."""
-        from crnn_jt.freeze import Images, begin_network
+        from crnn_jt.freeze import freeze_classifier
 
-        images = Images(begin_network(self.spec.image.channels), arrays)
-        value = images.emit_plan(self.extractor.layers(), 0, "extractor.stack.")
-        value = images.emit_plan(self.plan, value, "pool.stack.")
-        images.emit_plan(self.head.plan, value, "head.")
-        images.network.end_maps("maps")
-        return images.network
+        return freeze_classifier(self, arrays)
 
 
 def _entropy(log_probs, classes: np.ndarray):

@@ -44,11 +44,19 @@ class Selector(Model):
         pooled = self.pool(self.extractor(images))
         return self.head(pooled.reshape((pooled.shape[0], pooled.shape[1])))
 
-    def choose(self, images: np.ndarray) -> np.ndarray:
-        """The number of the scale of each photograph float32 (N, C, H, W), (N,): the likeliest, without noise; the
-        module in eval mode.
+    def choose(self, images: np.ndarray, network=None) -> np.ndarray:
+        """The number of the scale of each photograph float32 (N, C, H, W), (N,): the likeliest, without noise; on a
+        frozen `network` where there is one, the module in eval mode.
         """
+        if network is not None:
+            return network.run(images)[:, :, 0, 0].argmax(1)
         return ops.numpy(self.execute(ops.array(images))).argmax(1)
+
+    def freeze(self, arrays: dict[str, np.ndarray]):
+        """A network from photographs to logits (N, scales, 1, 1)."""
+        from crnn_jt.freeze import freeze_classifier
+
+        return freeze_classifier(self, arrays)
 
 
 def hard_gumbel(logits, noise: np.ndarray, temperature: float):

@@ -11,7 +11,7 @@ from crnn_jt.layers import Layer
 from crnn_jt.models.base import MODELS
 from crnn_jt.models.branch import Quads, ReadsRegions, Words
 from crnn_jt.models.detector import Detector
-from crnn_jt.regions import cut_regions
+from crnn_jt.regions import cut_regions, place_regions
 from crnn_jt.spec import SpotterSpec
 
 
@@ -40,8 +40,15 @@ class Spotter(ReadsRegions, Detector):
 
     def cut(self, features, quads: Quads, widths: np.ndarray):
         """The regions (R, C, height, W) of the neck's map, or its finest, of `widths` (R,) columns."""
-        finest = features[0] if isinstance(features, list) else features
-        return cut_regions(finest, quads, widths, self.map_stride, self.spec.region)
+        return cut_regions(_finest(features), quads, widths, self.map_stride, self.spec.region)
+
+    def cut_fast(self, features, quads: Sequence[np.ndarray], width: int) -> np.ndarray:
+        """As `cut`, by the CPU kernels: regions (R, C, height, width) of one photograph's map (1, C, H, W), or its
+        finest, for reading alone.
+        """
+        from crnn_jt.backend.fast.regions import cut_regions as cut_fast
+
+        return cut_fast(_finest(features)[0], place_regions(quads, width, self.map_stride, self.spec.region))
 
     def losses(self, images, targets: dict[str, np.ndarray], words: Words) -> dict[str, Any]:
         """Those of the head, and `text`: -log p of the words, the mean of a photograph's, and of all photographs."""
@@ -49,3 +56,7 @@ class Spotter(ReadsRegions, Detector):
         sequence, lengths = self.look_inside(features, words.quads, words.widths)
         text = self.text_loss(self.refine(sequence, lengths), lengths, words)
         return {**self.head.losses(features, targets), "text": text}
+
+
+def _finest(features):
+    return features[0] if isinstance(features, list) else features

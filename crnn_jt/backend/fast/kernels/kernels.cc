@@ -9,6 +9,7 @@
 #include "lstm_train.h"
 #include "nchw.h"
 #include "network_face.h"
+#include "regions.h"
 #include "update.h"
 
 using namespace crnn;
@@ -171,6 +172,13 @@ const char* crnn_call_ctc(Inputs in, Outputs out, Words words) {
     const Labels labels{m->steps,          m->batch,           m->classes, m->longest, m.array(m->lengths),
                         m.array(m->sizes), m.array(m->targets)};
     return call([&] { ctc(labels, in[0], out[0], out[1]); });
+}
+
+// fields::Regions. In a map (C, H, W), places (R, area, 2); out the regions (R, C, area).
+const char* crnn_call_cut_regions(Inputs in, Outputs out, Words words) {
+    const Message<fields::Regions> m(words);
+    const RegionShape shape{m->channels, m->height, m->width, m->regions, m->area};
+    return call([&] { cut_regions(shape, in[0], in[1], out[0]); });
 }
 
 // fields::ReLU. In x; out y.
