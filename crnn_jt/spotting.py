@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +60,8 @@ class SpotReader(TextDetector):
     """A spotter ready to find and to read text; `fast` False keeps to the framework's own operators. Raises UserError
     where the weights are of another kind of model.
 
-    On the CPU kernels it is three networks: from a photograph to the neck's map, from that to the probabilities of
-    text, and from regions of it to what they say.
+    On the CPU kernels it is two networks: from a photograph to the neck's map with the probabilities of text, and from
+    regions of the map to what they say.
     """
 
     model: Spotter
@@ -72,10 +72,9 @@ class SpotReader(TextDetector):
         super().__init__(weights, name, fast=False)
         if not isinstance(self.model, Spotter):
             raise UserError(f"{name}: is a {weights.spec.kind}, not a spotter")
-        self.eyes = try_freeze(self.model, weights.arrays, "features") if fast else None
-        self.head = None if self.eyes is None else self.model.freeze_head(weights.arrays)
+        self.network = try_freeze(self.model, weights.arrays, "spotting") if fast else None
         self.reader = RegionReader(self.model, weights, name, fast)
-        self._seen: tuple | None = None  # the pixels that were looked at last, and the neck's map of them
+        self._seen: tuple | None = None  # the pixels that were looked at last, and what was seen in them
 
     @property
     def tokenizer(self):
@@ -89,20 +88,25 @@ class SpotReader(TextDetector):
     def _look(self, pixels: np.ndarray) -> np.ndarray:
         from crnn_jt import backend
 
-        features = self._features(pixels)
-        with backend.no_grad(), stage("network"):
-            if self.head is not None:
-                return backend.ops.numpy(self.head.run(features))[0, 0]
-            return backend.ops.numpy(backend.ops.sigmoid(self.model.head(features)))[0, 0]
+        seen = self._see(pixels)
+        if self.network is not None:
+            return seen[1]
+        with backend.no_grad():
+            return backend.ops.numpy(backend.ops.sigmoid(self.model.head(seen)))[0, 0]
 
-    def _features(self, pixels: np.ndarray):
-        """The neck's map of pixels uint8 (h, w) or (h, w, C), kept for what is read in it."""
+    def _see(self, pixels: np.ndarray):
+        """What is seen in pixels uint8 (h, w) or (h, w, C), kept for what is read in it: on the kernels what `unfold`
+        gives, else the neck's map or maps.
+        """
         from crnn_jt import backend
 
         if self._seen is None or not np.array_equal(self._seen[0], pixels):
-            images = backend.ops.array(self._pad(pixels))
+            images = self._pad(pixels)
             with backend.no_grad(), stage("network"):
-                self._seen = pixels, self.model.features(images) if self.eyes is None else self.eyes.run(images)
+                if self.network is None:
+                    self._seen = pixels, self.model.features(backend.ops.array(images))
+                else:
+                    self._seen = pixels, self.model.unfold(self.network.run(images), *images.shape[2:])
         return self._seen[1]
 
     def read_in_place(
@@ -128,17 +132,27 @@ class SpotReader(TextDetector):
 
     def _cut(self, pixels: np.ndarray, quads: list[np.ndarray]) -> Iterator[tuple[list[int], np.ndarray]]:
         """The regions of the map of pixels along quads, in batches of one width: their places, (R, C, height, W)."""
-        from crnn_jt import backend
-
-        features, widths = self._features(pixels), widths_of(quads, self.spec.region)
+        widths, cut = widths_of(quads, self.spec.region), self._cutter(self._see(pixels))
         for rows in by_width(widths):
-            own = [quads[row] for row in rows]
-            with backend.no_grad(), stage("crops"):
-                if self.reader.network is not None:
-                    regions = self.model.cut_fast(features, own, int(widths[rows[0]]))
-                else:
-                    regions = backend.ops.numpy(self.model.cut(features, [own], widths[rows]))
+            with stage("crops"):
+                regions = cut([quads[row] for row in rows], widths[rows])
             yield rows, regions
+
+    def _cutter(self, seen) -> Callable[[list[np.ndarray], np.ndarray], np.ndarray]:
+        """What cuts regions of one width out of what was seen, along quads."""
+        from crnn_jt.backend import no_grad, ops
+
+        def cut_plainly(quads, widths):
+            with no_grad():
+                return ops.numpy(self.model.cut(seen, [quads], widths))
+
+        if self.reader.network is None:
+            return cut_plainly
+        if self.network is not None:
+            maps, _ = seen
+        else:  # of a head that the kernels lack
+            maps = np.ascontiguousarray(ops.numpy(self.model.finest(seen))[0].transpose(1, 2, 0))
+        return lambda quads, widths: self.model.cut_fast(maps, quads, int(widths[0]))
 
     def _by_tile(self, pixels: np.ndarray, quads: list[np.ndarray]):
         """The numbers of the quads whose middle each tile is there for, the tile's pixels, and the quads in these."""

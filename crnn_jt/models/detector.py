@@ -92,33 +92,17 @@ class Detector(Model):
 
     def freeze(self, arrays: dict[str, np.ndarray]):
         """A network from photographs to probabilities (N, 1, H / stride, W / stride)."""
-        images, value = self._begin_frozen(arrays)
-        return self._end_with_head(images, value)
-
-    def freeze_features(self, arrays: dict[str, np.ndarray]):
-        """A network from photographs to the neck's map (N, C, H / s, W / s); `freeze_head` goes on from there."""
-        images, _ = self._begin_frozen(arrays)
+        images, features = self.freeze_features(arrays)
+        self.freeze_head(images, features)
         images.network.end_maps("maps")
         return images.network
 
-    def freeze_head(self, arrays: dict[str, np.ndarray]):
-        """A network from the neck's map to probabilities, as `freeze` gives them."""
-        from crnn_jt.freeze import Images, begin_network
-
-        self._check_frozen()
-        return self._end_with_head(Images(begin_network(self.neck.out_channels), arrays), 0)
-
-    def _check_frozen(self) -> None:
-        from crnn_jt.freeze import NotCovered
+    def freeze_features(self, arrays: dict[str, np.ndarray]) -> tuple:
+        """The layers of a network up to the neck's map, to which others can be added, and the place of the map."""
+        from crnn_jt.freeze import Images, NotCovered, begin_network
 
         if not self.head.by_map:
             raise NotCovered(f"the head {self.spec.head.name}")
-
-    def _begin_frozen(self, arrays: dict[str, np.ndarray]) -> tuple:
-        """What a network is added to, and the place of the neck's map in it."""
-        from crnn_jt.freeze import Images, begin_network
-
-        self._check_frozen()
         images = Images(begin_network(self.spec.image.channels), arrays)
         plan, value, first = self.extractor.layers(), 0, 0
         for level, tap in enumerate(self.extractor.taps):
@@ -128,7 +112,6 @@ class Detector(Model):
         images.kept.clear()
         return images, value
 
-    def _end_with_head(self, images, value: int):
-        images.emit_plan((*self.head.layers(), Activation("sigmoid")), value, "head.shrink.")
-        images.network.end_maps("maps")
-        return images.network
+    def freeze_head(self, images, features: int) -> int:
+        """The layers from there to probabilities; returns their place."""
+        return images.emit_plan((*self.head.layers(), Activation("sigmoid")), features, "head.shrink.")

@@ -36,11 +36,12 @@ def photograph(height: int = 64, width: int = 96) -> np.ndarray:
 @pytest.mark.parametrize("masked", [False, True])
 def test_the_kernels_find_and_read_what_the_framework_does(generator, masked):
     """The map of text, and of each region text and confidence, with a lexicon and without."""
-    spec = replace(tiny.spotter(), region=RegionSpec(8, 8, 32, 8, masked))
+    head = StageSpec("db", {"doublings": 1 + masked})
+    spec = replace(tiny.spotter(), region=RegionSpec(8, 8, 32, 8, masked), head=head)
     spec = replace(spec, generator=StageSpec(generator.split(",")[0], tiny.GENERATORS[generator]))
     frozen, plain = readers(spec)
-    assert frozen.eyes is not None and frozen.reader.network is not None
-    assert plain.eyes is None and plain.reader.network is None
+    assert frozen.network is not None and frozen.reader.network is not None
+    assert plain.network is None and plain.reader.network is None
     pixels = photograph()
     found, expected = (reader._look(pixels[:, :, 0]) for reader in (frozen, plain))
     assert np.ptp(expected) > 0.01
@@ -70,7 +71,7 @@ def test_what_the_kernels_lack_is_named_and_the_rest_runs_on_them(caplog):
     spec = replace(tiny.spotter(), neck=StageSpec("levels", {"inner": 8}), head=head)
     with caplog.at_level(logging.INFO):
         frozen, plain = readers(spec)
-    assert "tiny, features: runs on Jittor's own operators; the fast kernels lack the head proposals" in caplog.text
-    assert frozen.eyes is None and frozen.reader.network is not None
+    assert "tiny, spotting: runs on Jittor's own operators; the fast kernels lack the head proposals" in caplog.text
+    assert frozen.network is None and frozen.reader.network is not None
     ours, theirs = (reader.read_in_place(photograph(), 1.0, QUADS, None, "none") for reader in (frozen, plain))
     assert [one.text for one in ours] == [one.text for one in theirs]

@@ -129,6 +129,7 @@ class MaxPool(Fields):
 @declare
 class Regions(Fields):
     channels: int32
+    stride: int32
     height: int32
     width: int32
     regions: int32

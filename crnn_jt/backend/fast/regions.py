@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
-from crnn_jt import runtime
 from crnn_jt.backend.fast import build, fields
 
-jt = runtime.import_jittor()
 
-
-def cut_regions(features, places: np.ndarray) -> np.ndarray:
-    """A map (C, H, W), of Jittor or numpy, read at places float32 (R, height, W', 2) of (across, down) in its pixels, 0
-    the centre of the first -> (R, C, height, W'). Bilinear, zero outside.
+def cut_regions(
+    features: np.ndarray, channels: int, places: np.ndarray, library: ctypes.CDLL | None = None
+) -> np.ndarray:
+    """The first channels of a map float32 (H, W, floats a pixel), read at places float32 (R, height, W', 2) of (across,
+    down) in its pixels, 0 the centre of the first -> (R, channels, height, W'). Bilinear, zero outside. `library` other
+    than the machine's own is for tests of other instruction sets.
     """
-    (channels, height, width), (regions, rows, columns, _) = features.shape, places.shape
-    message = fields.Regions(channels=channels, height=height, width=width, regions=regions, area=rows * columns)
-    inputs = [features if isinstance(features, jt.Var) else jt.array(features), jt.array(places)]
-    return build.call("crnn_call_cut_regions", inputs, [(regions, channels, rows, columns)], message)[0].numpy()
+    (height, width, stride), (regions, rows, columns, _) = features.shape, places.shape
+    message = fields.Regions(
+        channels=channels, stride=stride, height=height, width=width, regions=regions, area=rows * columns
+    )
+    library, out = library or build.native(), np.empty((regions, channels, rows, columns), np.float32)
+    if library.crnn_cut_regions(message, features, places, out):
+        raise ValueError(library.crnn_error().decode())
+    return out

@@ -82,9 +82,10 @@ CRNN_FIELDS(MaxPool, {
     Window window;
 })
 
-// Regions of `area` places each of a map (channels, height, width).
+// Regions of `area` places each of a map (height, width, stride), of whose floats a pixel the first are its channels.
 CRNN_FIELDS(Regions, {
     int32_t channels;
+    int32_t stride;
     int32_t height;
     int32_t width;
     int32_t regions;

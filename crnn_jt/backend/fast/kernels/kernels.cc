@@ -53,6 +53,12 @@ const char* crnn_layouts() {
 
 int crnn_lanes() { return LANES; }
 
+// A map (H, W, stride), places (R, area, 2) -> the regions (R, C, area); 0, or 1 with the reason in crnn_error().
+int crnn_cut_regions(const fields::Regions* f, const float* map, const float* places, float* out) {
+    const RegionShape shape{f->channels, f->stride, f->height, f->width, f->regions, f->area};
+    return guarded([&] { cut_regions(shape, map, places, out); });
+}
+
 // fields::BiLSTM. In x (T, N, C), w_ih (2, 4H, C), w_hh (2, 4H, H), bias (2, 4H); out h (T, N, 2H),
 // gates (T, N, 2, 4, wide), cells (T, N, 2, wide).
 const char* crnn_call_bilstm(Inputs in, Outputs out, Words words) {
@@ -172,13 +178,6 @@ const char* crnn_call_ctc(Inputs in, Outputs out, Words words) {
     const Labels labels{m->steps,          m->batch,           m->classes, m->longest, m.array(m->lengths),
                         m.array(m->sizes), m.array(m->targets)};
     return call([&] { ctc(labels, in[0], out[0], out[1]); });
-}
-
-// fields::Regions. In a map (C, H, W), places (R, area, 2); out the regions (R, C, area).
-const char* crnn_call_cut_regions(Inputs in, Outputs out, Words words) {
-    const Message<fields::Regions> m(words);
-    const RegionShape shape{m->channels, m->height, m->width, m->regions, m->area};
-    return call([&] { cut_regions(shape, in[0], in[1], out[0]); });
 }
 
 // fields::ReLU. In x; out y.
