@@ -5,7 +5,6 @@ convolution's outputs are still in registers. The frozen network is a copy: free
 """
 
 from crnn_jt.freeze import places, rounded  # noqa: F401  (their layers register themselves)
-from crnn_jt.freeze.classifiers import freeze_classifier
 from crnn_jt.freeze.errors import NotCovered
 from crnn_jt.freeze.flow import Flow
 from crnn_jt.freeze.images import Images, begin_network, emit
@@ -22,7 +21,6 @@ __all__ = [
     "begin_network",
     "emit",
     "emit_steps",
-    "freeze_classifier",
     "freeze_parts",
     "try_freeze",
 ]
