@@ -69,6 +69,8 @@ def draw_curve(rows: Sequence[Figures], path: str | Path) -> None:
     axes.set(xlabel="G multiply-adds a photograph", ylabel="words found and read right, F")
     axes.set_xlim(left=0)
     axes.margins(y=0.1)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0), max(high, 1))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     write_plot(figure, path)
