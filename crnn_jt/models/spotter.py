@@ -48,8 +48,8 @@ class Spotter(ReadsRegions, Detector):
         return cut_regions(self.finest(features), quads, widths, self.map_stride, self.spec.region)
 
     def freeze_spotting(self, arrays: dict[str, np.ndarray]):
-        """A network from photographs to (H·W, N, C + f²): for each place of the neck's map, row by row, its features and
-        the probabilities of the f x f places of the head's map that are there. `unfold` takes them apart.
+        """A network from photographs to (H·W, N, C + f²): for each place of the neck's map, row by row, its features
+        and the probabilities of the f x f places of the head's map that are there. `unfold` takes them apart.
         """
         images, features = self.freeze_features(arrays)
         images.kept["features"] = features

@@ -27,7 +27,7 @@ def read_bilinearly(maps: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def draw(regions: int, columns: int = 17) -> tuple[np.ndarray, np.ndarray]:
-    """A map (9, 13, 5) and places, many within it, some at its edge, between its edge and a pixel beyond, or far off."""
+    """A map (9, 13, 5) and places: within it, at its edge, between its edge and a pixel beyond, and far off."""
     rng = np.random.default_rng(0)
     places = rng.uniform(-3, 15, (regions, 8, columns, 2)).astype(np.float32)
     places[0, 0, :6] = [(0, 0), (12, 8), (-0.5, 3), (12.5, 8.5), (-9, -9), (1e6, 4)]
