@@ -15,13 +15,17 @@ from data_tools.transforms import normalise
 
 
 class ResolutionChooser:
-    """A selector ready to choose. Raises UserError where the weights are of another kind of model."""
+    """A selector ready to choose; `fast` False keeps to the framework's own operators. Raises UserError where the
+    weights are of another kind of model.
+    """
 
-    def __init__(self, weights: Weights, name: str):
+    def __init__(self, weights: Weights, name: str, fast: bool = True):
+        from crnn_jt.freeze import try_freeze
         from crnn_jt.models import restore
 
         self.name = name
         self.model = restore(weights, name, "selector")
+        self.network = try_freeze(self.model, weights.arrays) if fast else None
 
     @property
     def spec(self) -> SelectorSpec:
@@ -40,10 +44,10 @@ class ResolutionChooser:
         pixels = np.asarray(image.resize(size, Image.Resampling.BOX))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         with backend.no_grad():
-            number = self.model.choose(normalise(np.ascontiguousarray(pixels))[None])[0]
+            number = self.model.choose(normalise(np.ascontiguousarray(pixels))[None], self.network)[0]
         return Resolution(full * self.spec.scales[int(number)])
 
 
-def load(name: str | Path) -> ResolutionChooser:
+def load(name: str | Path, fast: bool = True) -> ResolutionChooser:
     """A selector by bundled name or weights file. Raises UserError."""
-    return ResolutionChooser(load_weights(name), str(name))
+    return ResolutionChooser(load_weights(name), str(name), fast)

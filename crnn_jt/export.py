@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,9 @@ PICTURES = Path(__file__).parent / "bundled/images"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: its size in bytes, the shapes (N, C, H, W) that were compared, what came out, and the greatest
-    difference from the model's own (of products in 8 bits the mean one), relative to the largest of its numbers.
+    """What was written: its size in bytes, the shapes of the `input` that were compared, such as images (N, C, H, W),
+    what came out, and the greatest difference from the model's own (of products in 8 bits the mean one), relative to
+    the largest of its numbers. `beside` are the files of the model's other parts.
     """
 
     path: str
@@ -32,21 +33,42 @@ class Exported:
     compared: list[tuple[int, ...]]
     output: str
     difference: float
+    input: str = "images"
+    beside: tuple[Exported, ...] = ()
 
 
 def export_onnx(weights: Weights, path: str | Path) -> Exported:
-    """Writes the model to `path`. Raises UserError where a stage has no ONNX form, packages are missing, or ONNX
-    Runtime does not give what the model itself gives; nothing is written then.
+    """Writes the model to `path`, a further part of it to the same name with the part's before its ending. Raises
+    UserError where a stage has no ONNX form, packages are missing, or ONNX Runtime does not give what the model itself
+    gives; nothing is written then.
     """
     _need("onnx", "onnxruntime")
     from crnn_jt.models import restore
+    from crnn_jt.onnx.models import forms_of
+
+    forms = forms_of(restore(weights, weights.spec.name))
+    made = [_make(form, weights, _name_part(path, form.part)) for form in forms]
+    for done, content in made:
+        write_bytes(done.path, content)
+    first, *others = (done for done, _ in made)
+    return replace(first, beside=tuple(others))
+
+
+def _name_part(path: str | Path, part: str) -> str:
+    path = Path(path)
+    return str(path.with_name(f"{path.stem}.{part}{path.suffix}") if part else path)
+
+
+def _make(form, weights: Weights, path: str) -> tuple[Exported, bytes]:
+    """What will be written to `path`, checked. Raises UserError."""
+    from crnn_jt import backend
     from crnn_jt.onnx.graph import OPSET
-    from crnn_jt.onnx.models import build, form_of
+    from crnn_jt.onnx.models import build
     from crnn_jt.quantised import QuantisedUnit
 
-    form = form_of(restore(weights, weights.spec.name))
     content = build(form, weights.arrays).SerializeToString()
-    batches = [draw_samples(*size, weights.spec.image.channels) for size in form.sizes()]
+    with backend.no_grad():
+        batches = [form.given(draw_samples(*size, weights.spec.image.channels)) for size in form.sizes()]
     try:
         found = compare(content, form, batches)
     except _runtime_errors() as error:
@@ -58,8 +80,9 @@ def export_onnx(weights: Weights, path: str | Path) -> Exported:
         raise UserError(
             f"{path}: not written; ONNX Runtime's {form.output} differ by {differs:.1e} (relative), more than {allowed}"
         )
-    write_bytes(path, content)
-    return Exported(str(path), len(content), OPSET, [batch.shape for batch in batches], form.output, differs)
+    *_, last = form.inputs()
+    shapes = [given[last].shape for given in batches]
+    return Exported(path, len(content), OPSET, shapes, form.output, differs, last), content
 
 
 def _need(*packages: str) -> None:
@@ -70,9 +93,9 @@ def _need(*packages: str) -> None:
         raise UserError(f"--format onnx: {' and '.join(missing)} not installed; pip install 'crnn-jt[export]'")
 
 
-def compare(content: bytes, form, batches: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Runs the file's bytes in ONNX Runtime: the greatest difference from what the model of the `Form` gives, and the
-    mean one of the batch in which it is greatest; both as `difference` has them.
+def compare(content: bytes, form, batches: Sequence[dict[str, np.ndarray]]) -> tuple[float, float]:
+    """Runs the file's bytes in ONNX Runtime: the greatest difference from what the model of the `Form` gives for inputs
+    by name, and the greatest mean one of an output; both as `difference` has them.
     """
     import onnxruntime
 
@@ -82,10 +105,10 @@ def compare(content: bytes, form, batches: Sequence[np.ndarray]) -> tuple[float,
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     differences = []
-    for images in batches:
+    for given in batches:
         with backend.no_grad():
-            own = form.run(images)
-        differences.append(difference(own, session.run([form.output], {"images": images})[0]))
+            own = form.run(**given)
+        differences += map(difference, own, session.run(list(form.outputs()), given))
     return tuple(map(max, zip(*differences)))
 
 

@@ -153,8 +153,8 @@ _RULES = {"adadelta": _adadelta, "rmsprop": _rmsprop, "sgd": _sgd}
 
 
 def learning_rate(spec: TrainSpec, step: int, progress: float) -> float:
-    """The rate of optimiser step `step` (from 0) at `progress` (0-1) through the run. Warming up ends after a tenth of the
-    run at the latest: a short one would never come to its rate.
+    """The rate of optimiser step `step` (from 0) at `progress` (0-1) through the run. Warming up ends after a tenth of
+    the run at the latest: a short one would never come to its rate.
     """
     warm = min(1.0, max((step + 1) / spec.warmup, progress / 0.1)) if spec.warmup else 1.0
     if spec.schedule == "step":

@@ -57,6 +57,14 @@ def to_map(points: np.ndarray, stride: int) -> np.ndarray:
     return np.where(np.isnan(points), OUTSIDE, points / stride - 0.5).astype(np.float32)
 
 
+def place_regions(quads: Sequence[np.ndarray], width: int, stride: int, spec: RegionSpec) -> np.ndarray:
+    """Where in a map at a `stride`-th of its picture the places of regions of `width` columns lie along quads (4, 2),
+    in its pixels: float32 (R, height, width, 2) of (across, down), `OUTSIDE` where nothing is to be read.
+    """
+    place = mask_grid if spec.masked else place_grid
+    return to_map(np.stack([place(quad, spec.height, width, width) for quad in quads]), stride)
+
+
 def cut_regions(maps, quads: Sequence[Sequence[np.ndarray]], widths: np.ndarray, stride: int, spec: RegionSpec):
     """Regions (R, C, height, W) of maps (N, C, H, W) at a `stride`-th of their pictures; columns after a region's own
     width, of `widths` (R,), are zero, and of a masked box what lies outside of the quad. `quads[n]` are those of
@@ -67,7 +75,7 @@ def cut_regions(maps, quads: Sequence[Sequence[np.ndarray]], widths: np.ndarray,
     for number, own in enumerate(quads):
         if len(own):
             points = [place(quad, spec.height, int(next(each)), columns) for quad in own]
-            found.append(_sample(maps[number], points, stride))
+            found.append(sample_regions(maps[number], points, stride))
     return ops.concat(found, 0)
 
 
@@ -94,13 +102,13 @@ def cut_boxes(levels: list, chosen: Sequence[np.ndarray], stride: int, side: int
         numbered = zip(level_of(boxes, len(levels)).tolist(), to_quads(boxes))
         for level, group in groupby(numbered, key=lambda pair: pair[0]):
             points = [place_grid(quad, 2 * side, 2 * side, 2 * side) for _, quad in group]
-            cut = _sample(levels[level][number], points, stride * 2**level)
+            cut = sample_regions(levels[level][number], points, stride * 2**level)
             count, channels = cut.shape[:2]
             found.append(cut.reshape((count, channels, side, 2, side, 2)).mean(5).mean(3))
     return ops.concat(found, 0)
 
 
-def _sample(features, points: list[np.ndarray], stride: int):
+def sample_regions(features, points: list[np.ndarray], stride: int):
     """What stands in one map (C, H, W) at the points, R times (height, columns, 2), -> (R, C, height, columns)."""
     height, columns = points[0].shape[:2]
     places = to_map(np.stack(points), stride).reshape(-1, 2)

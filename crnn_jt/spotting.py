@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from crnn_jt.spelling import WordList, spell_out
 from crnn_jt.weights import Weights, load_weights
 from data_tools.errors import UserError
 from data_tools.images import to_channels
+from data_tools.stopwatch import stage
 from data_tools.words.language import Language
 
 HIGH = 64
@@ -27,11 +28,19 @@ class RegionReader(SequenceReader):
     with lexicon and language.
     """
 
-    def __init__(self, model: Spotter, weights: Weights, name: str):
+    def __init__(self, model: Spotter, weights: Weights, name: str, fast: bool = True):
+        from crnn_jt.freeze import try_freeze
+
         self.name, self.info = name, weights.info
-        self.recognizer, self.pieces, self.network = model, None, None
+        self.recognizer, self.pieces, self._refining = model, None, None
+        self.network = try_freeze(model, weights.arrays, "branch") if fast else None
+
+    def _freeze_refining(self, arrays: dict[str, np.ndarray]):
+        return self.recognizer.freeze_branch(arrays, whole=False)
 
     def _sequence(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.network is not None:
+            return super()._sequence(images)
         from crnn_jt import backend
 
         widths = np.full(len(images), images.shape[3])
@@ -39,25 +48,33 @@ class RegionReader(SequenceReader):
             sequence, lengths = self.recognizer.see(backend.ops.array(images), widths)
             return backend.ops.numpy(self.recognizer.refine(sequence, lengths)), lengths
 
-    def read_regions(self, regions: np.ndarray, widths: np.ndarray, lexicon, language) -> list[Prediction]:
-        """What regions say, (R, C, height, W) with their own widths (R,)."""
+    def read_regions(
+        self, batches: Iterable[tuple[list[int], np.ndarray]], count: int, lexicon, language
+    ) -> list[Prediction]:
+        """What `count` regions say, given as batches of one width each: their places and float32 (R, C, height, W)."""
         channel = self.channel(language) if lexicon is None else None
-        each_width = by_width(widths)
-        batches = ((rows, np.ascontiguousarray(regions[rows][..., : widths[rows[0]]])) for rows in each_width)
-        return self._read_batches(batches, len(regions), lexicon, channel, spans=True)
+        return self._read_batches(batches, count, lexicon, channel, spans=True)
 
 
 class SpotReader(TextDetector):
-    """A spotter ready to find and to read text. Raises UserError where the weights are of another kind of model."""
+    """A spotter ready to find and to read text; `fast` False keeps to the framework's own operators. Raises UserError
+    where the weights are of another kind of model.
+
+    On the CPU kernels it is two networks: from a photograph to the neck's map with the probabilities of text, and from
+    regions of the map to what they say.
+    """
 
     model: Spotter
 
-    def __init__(self, weights: Weights, name: str):
+    def __init__(self, weights: Weights, name: str, fast: bool = True):
+        from crnn_jt.freeze import try_freeze
+
         super().__init__(weights, name, fast=False)
         if not isinstance(self.model, Spotter):
             raise UserError(f"{name}: is a {weights.spec.kind}, not a spotter")
-        self.reader = RegionReader(self.model, weights, name)
-        self._seen: tuple | None = None  # the pixels that were looked at last, and the neck's map of them
+        self.network = try_freeze(self.model, weights.arrays, "spotting") if fast else None
+        self.reader = RegionReader(self.model, weights, name, fast)
+        self._seen: tuple | None = None  # the pixels that were looked at last, and what was seen in them
 
     @property
     def tokenizer(self):
@@ -71,17 +88,25 @@ class SpotReader(TextDetector):
     def _look(self, pixels: np.ndarray) -> np.ndarray:
         from crnn_jt import backend
 
-        features = self._features(pixels)
+        seen = self._see(pixels)
+        if self.network is not None:
+            return seen[1]
         with backend.no_grad():
-            return backend.ops.numpy(backend.ops.sigmoid(self.model.head(features)))[0, 0]
+            return backend.ops.numpy(backend.ops.sigmoid(self.model.head(seen)))[0, 0]
 
-    def _features(self, pixels: np.ndarray):
-        """The neck's map of pixels uint8 (h, w) or (h, w, C), kept for what is read in it."""
+    def _see(self, pixels: np.ndarray):
+        """What is seen in pixels uint8 (h, w) or (h, w, C), kept for what is read in it: on the kernels what `unfold`
+        gives, else the neck's map or maps.
+        """
         from crnn_jt import backend
 
         if self._seen is None or not np.array_equal(self._seen[0], pixels):
-            with backend.no_grad():
-                self._seen = pixels, self.model.features(backend.ops.array(self._pad(pixels)))
+            images = self._pad(pixels)
+            with backend.no_grad(), stage("network"):
+                if self.network is None:
+                    self._seen = pixels, self.model.features(backend.ops.array(images))
+                else:
+                    self._seen = pixels, self.model.unfold(self.network.run(images), *images.shape[2:])
         return self._seen[1]
 
     def read_in_place(
@@ -100,18 +125,34 @@ class SpotReader(TextDetector):
         scaled = self.scale(open_picture(pixels), factor)
         predictions = [Prediction("", 0.0, "")] * len(quads)
         for rows, piece, inside in self._by_tile(np.asarray(scaled), [quad * np.float32(factor) for quad in quads]):
-            widths = widths_of(inside, self.spec.region)
-            found = self.reader.read_regions(self._cut(piece, inside, widths), widths, lexicon, language)
+            found = self.reader.read_regions(self._cut(piece, inside), len(inside), lexicon, language)
             for row, prediction in zip(rows, found):
                 predictions[row] = prediction
         return predictions
 
-    def _cut(self, pixels: np.ndarray, quads: list[np.ndarray], widths: np.ndarray) -> np.ndarray:
-        from crnn_jt import backend
+    def _cut(self, pixels: np.ndarray, quads: list[np.ndarray]) -> Iterator[tuple[list[int], np.ndarray]]:
+        """The regions of the map of pixels along quads, in batches of one width: their places, (R, C, height, W)."""
+        widths, cut = widths_of(quads, self.spec.region), self._cutter(self._see(pixels))
+        for rows in by_width(widths):
+            with stage("crops"):
+                regions = cut([quads[row] for row in rows], widths[rows])
+            yield rows, regions
 
-        features = self._features(pixels)
-        with backend.no_grad():
-            return backend.ops.numpy(self.model.cut(features, [quads], widths))
+    def _cutter(self, seen) -> Callable[[list[np.ndarray], np.ndarray], np.ndarray]:
+        """What cuts regions of one width out of what was seen, along quads."""
+        from crnn_jt.backend import no_grad, ops
+
+        def cut_plainly(quads, widths):
+            with no_grad():
+                return ops.numpy(self.model.cut(seen, [quads], widths))
+
+        if self.reader.network is None:
+            return cut_plainly
+        if self.network is not None:
+            maps, _ = seen
+        else:  # of a head that the kernels lack
+            maps = np.ascontiguousarray(ops.numpy(self.model.finest(seen))[0].transpose(1, 2, 0))
+        return lambda quads, widths: self.model.cut_fast(maps, quads, int(widths[0]))
 
     def _by_tile(self, pixels: np.ndarray, quads: list[np.ndarray]):
         """The numbers of the quads whose middle each tile is there for, the tile's pixels, and the quads in these."""
@@ -146,6 +187,6 @@ class SpotReader(TextDetector):
         return found
 
 
-def load(name: str | Path) -> SpotReader:
+def load(name: str | Path, fast: bool = True) -> SpotReader:
     """A spotter by bundled name or weights file. Raises UserError."""
-    return SpotReader(load_weights(name), str(name))
+    return SpotReader(load_weights(name), str(name), fast)

@@ -1,8 +1,9 @@
 """Writes a model in a form that other runtimes read: ONNX, for ONNX Runtime, OpenVINO and others.
 
-A model is a recogniser, a detector of text or a classifier of its direction. Before the file is kept, ONNX Runtime runs
-it on pictures of several sizes and batches, and must give what the model itself gives. Needs the packages of
-requirements-bench.txt; the file itself needs nothing of this project.
+A model is a recogniser, a detector of text, a classifier of its direction, or a spotter, which becomes two files: with
+--out x.onnx, x.onnx finds and x.read.onnx reads. Before a file is kept, ONNX Runtime runs it on pictures of several
+sizes and batches, and must give what the model itself gives. Needs the packages of requirements-bench.txt; the file
+itself needs nothing of this project.
 
   python -m crnn_jt export --weights crnn-light --format onnx --out crnn-light.onnx
   python -m crnn_jt export --weights runs/first/best.safetensors --out first.onnx --json
@@ -39,6 +40,7 @@ def run(args) -> None:
     if args.json:
         print(json.dumps(asdict(done), indent=1))
         return
-    shapes = ", ".join("x".join(map(str, shape)) for shape in done.compared)
-    print(f"{done.path}: {done.size / 1e6:.1f} MB, opset {done.opset}")
-    print(f"{done.output} as the model's own within {done.difference:.1e} (relative) on images {shapes}")
+    for each in (done, *done.beside):
+        shapes = ", ".join("x".join(map(str, shape)) for shape in each.compared)
+        print(f"{each.path}: {each.size / 1e6:.1f} MB, opset {each.opset}")
+        print(f"{each.output} as the model's own within {each.difference:.1e} (relative) on {each.input} {shapes}")

@@ -11,14 +11,15 @@ from crnn_jt.freeze.errors import NotCovered
 logger = logging.getLogger(__name__)
 
 
-def try_freeze(model, arrays) -> Network | None:
-    """The network of a `models.Model` with its arrays on the CPU kernels, or None (said in the log) where they do not
-    cover it.
+def try_freeze(model, arrays, part: str = "") -> Network | None:
+    """The network of a `models.Model` with its arrays on the CPU kernels, or of the `part` for which it has a method
+    `freeze_…`; None (said in the log) where they do not cover it.
     """
     if not backend.kernels():
         return None
     try:
-        return model.freeze(arrays)
+        return getattr(model, f"freeze_{part}" if part else "freeze")(arrays)
     except NotCovered as reason:
-        logger.info("%s", f"{model.spec.name}: runs on Jittor's own operators; the fast kernels lack {reason}")
+        name = f"{model.spec.name}, {part}" if part else model.spec.name
+        logger.info("%s", f"{name}: runs on Jittor's own operators; the fast kernels lack {reason}")
         return None

@@ -109,6 +109,20 @@ class ReadsRegions:
         logits = self.generate(self.refine(sequence, lengths), lengths)
         return ops.numpy(ops.log_softmax(logits, 2)), lengths
 
+    def freeze_branch(self, arrays: dict[str, np.ndarray], whole: bool = True):
+        """A network from regions of one width (R, C, height, W) to logits (T', R, K); to the refined sequence where the
+        kernels lack the generator, or where it is not to be `whole`.
+        """
+        from crnn_jt.freeze import begin_flow
+
+        flow = begin_flow(self.branch.in_channels, arrays)
+        flow.add_maps(self.branch.layers(), "branch.stack.")
+        flow.become_sequence(self.branch.sequence)
+        flow.add_sequence(self.refiner.layers(), "refiner.stack.")
+        if whole and self.generator.whole:
+            self.generator.emit(flow)
+        return flow.finish()
+
     def text_loss(self, sequence, lengths: np.ndarray, words: Words):
         """-log p of the words of a refined sequence (T, R, D), times their shares."""
         logs = log_likelihood(self.generator, sequence, lengths, words.targets, words.sizes)

@@ -92,6 +92,13 @@ class Detector(Model):
 
     def freeze(self, arrays: dict[str, np.ndarray]):
         """A network from photographs to probabilities (N, 1, H / stride, W / stride)."""
+        images, features = self.freeze_features(arrays)
+        self.freeze_head(images, features)
+        images.network.end_maps("maps")
+        return images.network
+
+    def freeze_features(self, arrays: dict[str, np.ndarray]) -> tuple:
+        """The layers of a network up to the neck's map, to which others can be added, and the place of the map."""
         from crnn_jt.freeze import Images, NotCovered, begin_network
 
         if not self.head.by_map:
@@ -103,6 +110,8 @@ class Detector(Model):
             images.kept[f"c{level}"], first = value, tap + 1
         value = images.emit_plan(self.neck.layers(), value, "neck.stack.")
         images.kept.clear()
-        images.emit_plan((*self.head.layers(), Activation("sigmoid")), value, "head.shrink.")
-        images.network.end_maps("maps")
-        return images.network
+        return images, value
+
+    def freeze_head(self, images, features: int) -> int:
+        """The layers from there to probabilities; returns their place."""
+        return images.emit_plan((*self.head.layers(), Activation("sigmoid")), features, "head.shrink.")

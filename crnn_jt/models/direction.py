@@ -6,19 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from crnn_jt import extractors  # noqa: F401  (the stages register themselves)
 from crnn_jt.backend import ops
-from crnn_jt.layers import GlobalMean, Layer, Linear, cost, walk
-from crnn_jt.models.base import MODELS, Model
-from crnn_jt.registry import EXTRACTORS
+from crnn_jt.models.base import MODELS
+from crnn_jt.models.classifier import Classifier
 from crnn_jt.spec import DirectionSpec
-from crnn_jt.stack import Stack
 from data_tools.loader.turned import TURNS
 from data_tools.transforms import ResizeFixed
 
 
 @MODELS.register("direction")
-class Direction(Model):
+class Direction(Classifier):
     """Pictures (N, C, H, W) of one line each -> logits (N, 2) of standing upright and on its head."""
 
     task = "direction"
@@ -26,27 +23,11 @@ class Direction(Model):
     def __init__(self, spec: DirectionSpec):
         super().__init__()
         self.spec = spec
-        given = {"in_channels": spec.image.channels, "height": spec.image.height}
-        self.extractor = EXTRACTORS.build_stage(spec.extractor, **given)
-        self.plan = (GlobalMean(),)
-        self.pool = Stack(self.plan)
-        self.head = Stack((Linear(self.extractor.out_channels, len(TURNS)),))
-
-    def named_layers(self) -> dict[str, Layer]:
-        """Every layer that holds arrays, by its key: the stage's name first."""
-        stage = {f"extractor.{key}": layer for key, layer in self.extractor.named_layers().items()}
-        return stage | dict(walk(self.head.plan, "head."))
+        self.add_stages(spec.extractor, len(TURNS), in_channels=spec.image.channels, height=spec.image.height)
 
     def cost(self) -> int:
         """Multiply-adds of one picture."""
-        image = self.spec.image
-        plan = (*self.extractor.layers(), *self.plan)
-        return cost(plan, image.channels, image.height, image.width) + cost(self.head.plan, None, 1, 1)
-
-    def execute(self, images):
-        """Logits (N, 2)."""
-        pooled = self.pool(self.extractor(images))
-        return self.head(pooled.reshape((pooled.shape[0], pooled.shape[1])))
+        return self.cost_of(self.spec.image.height, self.spec.image.width)
 
     def losses(
         self, images, turned: np.ndarray, others: np.ndarray | None = None, share: float = 1.0
@@ -59,27 +40,6 @@ class Direction(Model):
         if others is not None:
             entropy = entropy * share + _entropy(log_probs, others) * (1 - share)
         return {"entropy": entropy}
-
-    def probabilities(self, images: np.ndarray, network=None) -> np.ndarray:
-        """Images float32 (N, C, H, W) in [-1, 1] -> (N, 2), on a frozen `network` where there is one; the module in
-        eval mode.
-        """
-        if network is None:
-            return ops.numpy(ops.softmax(self.execute(ops.array(images)), 1))
-        logits = network.run(images)[:, :, 0, 0]
-        chances = np.exp(logits - logits.max(1, keepdims=True))
-        return chances / chances.sum(1, keepdims=True)
-
-    def freeze(self, arrays: dict[str, np.ndarray]):
-        """A network from pictures to logits (N, 2, 1, 1)."""
-        from crnn_jt.freeze import Images, begin_network
-
-        images = Images(begin_network(self.spec.image.channels), arrays)
-        value = images.emit_plan(self.extractor.layers(), 0, "extractor.stack.")
-        value = images.emit_plan(self.plan, value, "pool.stack.")
-        images.emit_plan(self.head.plan, value, "head.")
-        images.network.end_maps("maps")
-        return images.network
 
 
 def _entropy(log_probs, classes: np.ndarray):

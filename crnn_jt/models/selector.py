@@ -5,17 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from crnn_jt import extractors  # noqa: F401  (the stages register themselves)
 from crnn_jt.backend import ops
-from crnn_jt.layers import GlobalMean, Layer, Linear, cost, walk
-from crnn_jt.models.base import MODELS, Model
-from crnn_jt.registry import EXTRACTORS
+from crnn_jt.models.base import MODELS
+from crnn_jt.models.classifier import Classifier
 from crnn_jt.spec import SelectorSpec
-from crnn_jt.stack import Stack
 
 
 @MODELS.register("selector")
-class Selector(Model):
+class Selector(Classifier):
     """Photographs (N, C, H, W), each at `look` times the size that is meant by a scale of 1, -> logits (N, scales)."""
 
     task = "selection"
@@ -23,32 +20,17 @@ class Selector(Model):
     def __init__(self, spec: SelectorSpec):
         super().__init__()
         self.spec = spec
-        self.extractor = EXTRACTORS.build_stage(spec.extractor, in_channels=spec.image.channels)
-        self.plan = (GlobalMean(),)
-        self.pool = Stack(self.plan)
-        self.head = Stack((Linear(self.extractor.out_channels, len(spec.scales)),))
-
-    def named_layers(self) -> dict[str, Layer]:
-        """Every layer that holds arrays, by its key: the stage's name first."""
-        stage = {f"extractor.{key}": layer for key, layer in self.extractor.named_layers().items()}
-        return stage | dict(walk(self.head.plan, "head."))
+        self.add_stages(spec.extractor, len(spec.scales), in_channels=spec.image.channels)
 
     def cost(self, height: int, width: int) -> int:
         """Multiply-adds of choosing for a photograph of that size, at a scale of 1."""
-        size = (max(1, round(side * self.spec.look)) for side in (height, width))
-        plan = (*self.extractor.layers(), *self.plan)
-        return cost(plan, self.spec.image.channels, *size) + cost(self.head.plan, None, 1, 1)
+        return self.cost_of(*(max(1, round(side * self.spec.look)) for side in (height, width)))
 
-    def execute(self, images):
-        """Logits (N, scales)."""
-        pooled = self.pool(self.extractor(images))
-        return self.head(pooled.reshape((pooled.shape[0], pooled.shape[1])))
-
-    def choose(self, images: np.ndarray) -> np.ndarray:
-        """The number of the scale of each photograph float32 (N, C, H, W), (N,): the likeliest, without noise; the
-        module in eval mode.
+    def choose(self, images: np.ndarray, network=None) -> np.ndarray:
+        """The number of the scale of each photograph float32 (N, C, H, W), (N,): the likeliest, without noise, as
+        `probabilities` has it.
         """
-        return ops.numpy(self.execute(ops.array(images))).argmax(1)
+        return self.probabilities(images, network).argmax(1)
 
 
 def hard_gumbel(logits, noise: np.ndarray, temperature: float):

@@ -5,7 +5,7 @@ Operators are those of opset 17, which every runtime of recent years knows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -98,23 +98,25 @@ class Graph:
         """The weight (out, in) at `key` as (in, out)."""
         return self.constant(np.asarray(self.state[key], np.float32).T, f"{key}.transposed")
 
-    def model(self, name: str, given: Dimensions, output: str, value: str, found: Dimensions) -> ModelProto:
-        """The whole as a model from `images`, float32 of the dimensions `given`, to `output`, which is `value`, of the
-        dimensions `found`; those that are open have a name instead of a number.
+    def model(
+        self, name: str, inputs: Mapping[str, Dimensions], outputs: Mapping[str, Dimensions], values: Sequence[str]
+    ) -> ModelProto:
+        """The whole as a model from inputs to outputs, float32 of the dimensions given; those that are open have a name
+        instead of a number. The outputs are `values`.
         """
-        self.nodes.append(helper.make_node("Identity", [value], [output]))
+        self.nodes += [helper.make_node("Identity", [value], [output]) for value, output in zip(values, outputs)]
         taken, made = (
-            helper.make_tensor_value_info(end, TensorProto.FLOAT, dimensions)
-            for end, dimensions in (("images", given), (output, found))
+            [helper.make_tensor_value_info(end, TensorProto.FLOAT, dimensions) for end, dimensions in ends.items()]
+            for ends in (inputs, outputs)
         )
-        graph = helper.make_graph(_used(self.nodes), name, [taken], [made], self.constants)
+        graph = helper.make_graph(_used(self.nodes, outputs), name, taken, made, self.constants)
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR, producer_name="crnn-jt")
 
 
-def _used(nodes: list[NodeProto]) -> list[NodeProto]:
-    """Without nodes whose outputs nobody asks for; the last one is the output. What a loop's inside asks for counts."""
-    asked, kept = {*nodes[-1].output}, []
+def _used(nodes: list[NodeProto], outputs: Iterable[str]) -> list[NodeProto]:
+    """Without nodes whose outputs nobody asks for, for the model's `outputs`. What a loop's inside asks for counts."""
+    asked, kept = {*outputs}, []
     for node in reversed(nodes):
         if asked & {*node.output}:
             kept.append(node)

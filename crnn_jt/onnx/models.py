@@ -1,6 +1,7 @@
 """Models by kind in their ONNX form: what goes in and comes out, and the nodes between.
 
-A form takes `images` float32 (N, C, H, W) in [-1, 1]; what else a program needs to use it is in its metadata.
+A form takes `images` float32 (N, C, H, W) in [-1, 1], if it does not say otherwise; what else a program needs to use it
+is in its metadata.
 """
 
 from __future__ import annotations
@@ -28,20 +29,26 @@ PIXELS = "x / 127.5 - 1 of 8-bit values, bilinear resize to the spec's image"
 
 
 class Form:
-    """A model, ready to read, as ONNX. `output` names what comes out."""
+    """A model, or a `part` of it that has a file of its own, ready to read, as ONNX."""
 
-    output: ClassVar[str]
+    part: ClassVar[str] = ""
+    beside: ClassVar[tuple[type[Form], ...]] = ()
+    """The forms of a model's further parts."""
     model: Model
 
     def __init__(self, model: Model):
         self.model, self.spec = model, model.spec
 
-    def add(self, graph: Graph) -> str:
-        """Adds the nodes from `images` to the output; returns its name. Raises UserError."""
+    def add(self, graph: Graph) -> list[str]:
+        """Adds the nodes from the inputs to the outputs; returns their names. Raises UserError."""
         raise NotImplementedError
 
-    def dimensions(self) -> tuple[Dimensions, Dimensions]:
-        """Those of the images and of the output."""
+    def inputs(self) -> dict[str, Dimensions]:
+        """What is taken, by name."""
+        raise NotImplementedError
+
+    def outputs(self) -> dict[str, Dimensions]:
+        """What comes out, by name."""
         raise NotImplementedError
 
     def metadata(self) -> dict[str, str]:
@@ -52,25 +59,33 @@ class Form:
         """Batches (N, H, W) of the extremes that the form takes."""
         raise NotImplementedError
 
-    def run(self, images: np.ndarray) -> np.ndarray:
-        """What the model itself makes of images (N, C, H, W)."""
+    def given(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Inputs made of images (N, C, H, W) of one of the `sizes`."""
+        return {"images": images}
+
+    def run(self, **given: np.ndarray) -> list[np.ndarray]:
+        """What the model itself makes of inputs."""
         raise NotImplementedError
 
+    @property
+    def output(self) -> str:
+        """The name of what comes out first."""
+        return next(iter(self.outputs()))
 
-def form_of(model: Model) -> Form:
-    """The form of a model. Raises UserError for a kind that has none."""
-    return FORMS.get(model.spec.kind)(model)
+
+def forms_of(model: Model) -> list[Form]:
+    """The form of a model, and those of its further parts. Raises UserError for a kind that has none."""
+    first = FORMS.get(model.spec.kind)
+    return [form(model) for form in (first, *first.beside)]
 
 
 def build(form: Form, state: State) -> ModelProto:
     """The ONNX model of a form with these weights. Raises UserError where a stage or layer has no ONNX form."""
     graph, spec = Graph(state), form.spec
-    value = form.add(graph)
-    given, found = form.dimensions()
-    model = graph.model(spec.name, given, form.output, value, found)
-    values = json.dumps(to_dict(spec), ensure_ascii=False)
-    shared = {"kind": spec.kind, "output": form.output, "pixels": PIXELS, "spec": values}
-    helper.set_model_props(model, shared | form.metadata())
+    values = form.add(graph)
+    model = graph.model(spec.name, form.inputs(), form.outputs(), values)
+    written = json.dumps(to_dict(spec), ensure_ascii=False)
+    helper.set_model_props(model, {"kind": spec.kind, "output": form.output, "spec": written} | form.metadata())
     return model
 
 
@@ -80,43 +95,34 @@ class RecognizerForm(Form):
     the stages leave it open; decoders run free.
     """
 
-    output = "logits"
     model: Recognizer
 
-    def add(self, graph: Graph) -> str:
-        model, image, generator = self.model, self.spec.image, self.spec.generator.name
+    def add(self, graph: Graph) -> list[str]:
+        model, image = self.model, self.spec.image
         if model.rectifier is not None:
             raise UserError("--format onnx: a rectifier has no ONNX form")
         features = stack(graph, model.extractor.layers(), "images", "extractor.stack.")
         size = model.extractor.out_shape(image.height, image.width)
         sequence = to_sequence(graph, features, model.extractor.sequence, model.extractor.out_channels, *size)
         refined = stack(graph, model.refiner.layers(), sequence, "refiner.stack.")
-        if model.generator.framewise:
-            (head,) = model.generator.layers()
-            return node_of(head, graph, refined, "generator.head", {})
         if self.spec.corrector is not None:
-            return _form_of(self.spec.corrector.name, CORRECTORS, "corrector")(graph, model, refined)
-        if generator in PLACED:
-            return PLACED[generator](graph, model, refined)
-        return _form_of(generator, DECODERS, "generator")(graph, refined, self.spec.labels.max_length)
+            return [_form_of(self.spec.corrector.name, CORRECTORS, "corrector")(graph, model, refined)]
+        return [generate(graph, model, refined)]
 
     @property
     def open_width(self) -> bool:
         """Whether images of any width can be read: where the columns of the feature map are the steps."""
         return self.model.extractor.sequence.open_width
 
-    def dimensions(self) -> tuple[Dimensions, Dimensions]:
+    def inputs(self) -> dict[str, Dimensions]:
         image = self.spec.image
-        width = "width" if self.open_width else image.width
-        return ("batch", image.channels, image.height, width), ("steps", "batch", self.model.tokenizer.classes)
+        return {"images": ("batch", image.channels, image.height, "width" if self.open_width else image.width)}
+
+    def outputs(self) -> dict[str, Dimensions]:
+        return {"logits": ("steps", "batch", self.model.tokenizer.classes)}
 
     def metadata(self) -> dict[str, str]:
-        """The symbols of classes 1, 2 … as JSON, what stands between them, and what class 0 is."""
-        return {
-            "symbols": json.dumps(self.model.tokenizer.symbols, ensure_ascii=False),
-            "separator": " " if self.spec.labels.vocabulary else "",
-            "class_0": "blank" if self.spec.generator.name == "ctc" else "end",
-        }
+        return {"pixels": PIXELS} | describe_symbols(self.model)
 
     def sizes(self) -> list[tuple[int, int, int]]:
         image = self.spec.image
@@ -126,8 +132,28 @@ class RecognizerForm(Form):
             widths = (image.width,) * 3
         return [(count, image.height, width) for count, width in zip((3, 1, 2), widths)]
 
-    def run(self, images: np.ndarray) -> np.ndarray:
-        return ops.numpy(self.model(ops.array(images), np.full(len(images), images.shape[3]))[0])
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        return [ops.numpy(self.model(ops.array(images), np.full(len(images), images.shape[3]))[0])]
+
+
+def generate(graph: Graph, model, refined: str) -> str:
+    """A model's generator, from a refined sequence (T, N, D) to logits (T', N, K)."""
+    if model.generator.framewise:
+        (head,) = model.generator.layers()
+        return node_of(head, graph, refined, "generator.head", {})
+    name = model.spec.generator.name
+    if name in PLACED:
+        return PLACED[name](graph, model, refined)
+    return _form_of(name, DECODERS, "generator")(graph, refined, model.spec.labels.max_length)
+
+
+def describe_symbols(model) -> dict[str, str]:
+    """The symbols of classes 1, 2 … as JSON, what stands between them, and what class 0 is."""
+    return {
+        "symbols": json.dumps(model.tokenizer.symbols, ensure_ascii=False),
+        "separator": " " if model.spec.labels.vocabulary else "",
+        "class_0": "blank" if model.spec.generator.name == "ctc" else "end",
+    }
 
 
 def _form_of(name: str, forms: dict[str, Callable], kind: str) -> Callable:
@@ -143,19 +169,30 @@ class DetectorForm(Form):
     `multiple`, to which a photograph is padded with zeros at its right and its lower edge.
     """
 
-    output = "probabilities"
     model: Detector
 
-    def add(self, graph: Graph) -> str:
+    def add(self, graph: Graph) -> list[str]:
+        return [self.add_head(graph, self.add_features(graph))]
+
+    def add_features(self, graph: Graph) -> str:
+        """The nodes up to the neck's map. Raises UserError."""
+        if not self.model.head.by_map:
+            raise UserError(f"--format onnx: the head {self.spec.head.name} has no ONNX form")
         extractor, taps = self.model.extractor, self.model.extractor.taps
         values = values_of(graph, extractor.layers()[: max(taps) + 1], "images", "extractor.stack.")
         maps = {f"c{level}": values[tap] for level, tap in enumerate(taps)}
-        features = stack(graph, self.model.neck.layers(), values[taps[-1]], "neck.stack.", maps)
+        return stack(graph, self.model.neck.layers(), values[taps[-1]], "neck.stack.", maps)
+
+    def add_head(self, graph: Graph, features: str) -> str:
+        """The nodes from there on."""
         logits = stack(graph, self.model.head.plan, features, "head.shrink.")
         return graph.node("Squeeze", graph.node("Sigmoid", logits), graph.integers(1))
 
-    def dimensions(self) -> tuple[Dimensions, Dimensions]:
-        return ("batch", self.spec.image.channels, "height", "width"), ("batch", "rows", "columns")
+    def inputs(self) -> dict[str, Dimensions]:
+        return {"images": ("batch", self.spec.image.channels, "height", "width")}
+
+    def outputs(self) -> dict[str, Dimensions]:
+        return {"probabilities": ("batch", "rows", "columns")}
 
     def metadata(self) -> dict[str, str]:
         pixels = "x / 127.5 - 1 of 8-bit values, then zeros at the right and below up to a multiple of `multiple`"
@@ -165,31 +202,33 @@ class DetectorForm(Form):
         image, least = self.spec.image, self.model.multiple
         return [(3, 2 * least, 3 * least), (1, image.height, image.width), (2, least, 4 * least)]
 
-    def run(self, images: np.ndarray) -> np.ndarray:
-        return self.model.probabilities(images)
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        return [self.model.probabilities(images)]
 
 
 @FORMS.register("direction")
 class DirectionForm(Form):
     """`probabilities` (N, 2) of standing upright and on its head, of pictures of one size."""
 
-    output = "probabilities"
     model: Direction
 
-    def add(self, graph: Graph) -> str:
+    def add(self, graph: Graph) -> list[str]:
         features = stack(graph, self.model.extractor.layers(), "images", "extractor.stack.")
         pooled = graph.node("Flatten", stack(graph, self.model.plan, features, "pool."))
-        return graph.node("Softmax", stack(graph, self.model.head.plan, pooled, "head."), axis=1)
+        return [graph.node("Softmax", stack(graph, self.model.head.plan, pooled, "head."), axis=1)]
 
-    def dimensions(self) -> tuple[Dimensions, Dimensions]:
+    def inputs(self) -> dict[str, Dimensions]:
         image = self.spec.image
-        return ("batch", image.channels, image.height, image.width), ("batch", len(TURNS))
+        return {"images": ("batch", image.channels, image.height, image.width)}
+
+    def outputs(self) -> dict[str, Dimensions]:
+        return {"probabilities": ("batch", len(TURNS))}
 
     def metadata(self) -> dict[str, str]:
-        return {"turns": json.dumps(TURNS)}
+        return {"pixels": PIXELS, "turns": json.dumps(TURNS)}
 
     def sizes(self) -> list[tuple[int, int, int]]:
         return [(count, self.spec.image.height, self.spec.image.width) for count in (3, 1, 2)]
 
-    def run(self, images: np.ndarray) -> np.ndarray:
-        return self.model.probabilities(images)
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        return [self.model.probabilities(images)]

@@ -25,13 +25,15 @@ from crnn_jt.decoding import ctc
 from crnn_jt.models import Recognizer, build
 from crnn_jt.onnx import decoders, nodes
 from crnn_jt.reading import SequenceReader
+from crnn_jt.regions import place_grid
 from crnn_jt.registry import CORRECTORS
 from crnn_jt.spec import StageSpec
 from crnn_jt.weights import Weights
 from data_tools.errors import UserError
 from tests.crnn_jt import toy
-from tests.crnn_jt.tiny import PROPORTIONAL, detector, direction, draw, lively, model, pictures
+from tests.crnn_jt.tiny import PROPORTIONAL, detector, direction, draw, lively, model, pictures, spotter
 
+SLANTED = np.float32([[20, 12], [48, 20], [46, 40], [18, 30]])
 SNIPPET = Path(__file__).parents[2] / "docs/export.md"
 
 
@@ -121,6 +123,37 @@ def test_a_detector_takes_photographs_of_any_size(tmp_path):
     np.testing.assert_allclose(found, own.probabilities(photographs), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("generator", ["attention", "ctc"])
+def test_a_spotter_becomes_a_file_that_finds_and_one_that_reads(generator, tmp_path):
+    """Photographs of any size; regions of any number and width, cut along their quads."""
+    spec, path = spotter(generator), tmp_path / "tiny.onnx"
+    own = lively(build(spec))
+    done = export.export_onnx(Weights(backend.state(own), spec), path)
+    (beside,) = done.beside
+    assert Path(beside.path) == tmp_path / "tiny.read.onnx" and max(done.difference, beside.difference) <= 1e-4
+    assert [len({shape[:3] for shape in each.compared}) for each in (done, beside)] == [3, 3]
+    photograph = np.random.default_rng(1).uniform(-1, 1, (1, 1, 64, 96)).astype(np.float32)
+    quads = [SLANTED, SLANTED + 20]
+    found, features = session_of(path).run(None, {"images": photograph})
+    np.testing.assert_allclose(found, own.probabilities(photograph), rtol=1e-4, atol=1e-5)
+    places = np.stack([place_grid(quad, spec.region.height, 16, 16) for quad in quads]).astype(np.float32)
+    (logits,) = session_of(beside.path).run(None, {"features": features, "places": places})
+    expected, _ = own.read(own.features(backend.ops.array(photograph)), [quads])
+    np.testing.assert_allclose(log_softmax(logits), expected, rtol=1e-4, atol=1e-4)
+    told = session_of(beside.path).get_modelmeta().custom_metadata_map
+    assert told["kind"] == "spotter" and told["class_0"] == {"ctc": "blank", "attention": "end"}[generator]
+
+
+def test_a_two_stage_head_is_named(tmp_path):
+    """As a detector's and as a spotter's, before anything is written."""
+    options = {"hidden": 8, "proposals": 8}
+    for spec in (detector(), spotter()):
+        two = replace(spec, neck=StageSpec("levels", {"inner": 8}), head=StageSpec("proposals", options))
+        with pytest.raises(UserError, match="the head proposals has no ONNX form"):
+            export.export_onnx(Weights(backend.state(build(two)), two), tmp_path / "tiny.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_classifier_of_direction_can_be_written(tmp_path):
     spec = direction()
     own = lively(build(spec))
@@ -133,7 +166,7 @@ def test_a_classifier_of_direction_can_be_written(tmp_path):
 def test_a_kind_of_model_without_an_onnx_form_is_named(tmp_path):
     """Additions have none until they bring one."""
     spec = toy.ToySpec("toy")
-    with pytest.raises(UserError, match=r"'toy'.*detector, direction, recognizer"):
+    with pytest.raises(UserError, match=r"'toy'.*detector, direction, recognizer, spotter"):
         export.export_onnx(Weights(backend.state(build(spec)), spec), tmp_path / "toy.onnx")
 
 

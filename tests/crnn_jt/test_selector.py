@@ -140,6 +140,22 @@ def test_it_chooses_a_factor_of_what_would_be_looked_at(task):
     assert found == Resolution(64 / 2560 * task.model.spec.scales[number])
 
 
+@pytest.mark.skipif(backend.NAME != "jittor", reason="Jittor only: the kernels are its")
+def test_the_kernels_choose_what_the_framework_chooses():
+    """Of photographs of any size, by logits that are the same."""
+    model = tiny.lively(build(tiny.selector(0.3, 0.5, 1.0), 2))
+    weights = Weights(backend.state(model), model.spec)
+    frozen, plain = ResolutionChooser(weights, "tiny"), ResolutionChooser(weights, "tiny", fast=False)
+    assert frozen.network is not None and plain.network is None
+    for number, size in enumerate([(64, 64), (96, 70), (200, 41)]):
+        image = Stripes(4, 5)[number].image.resize(size)
+        assert frozen.choose(image, AUTOMATIC) == plain.choose(image, AUTOMATIC)
+    looks = np.random.default_rng(0).uniform(-1, 1, (3, 1, 32, 40)).astype(np.float32)
+    with backend.no_grad():
+        logits = ops.numpy(model(ops.array(looks)))
+    np.testing.assert_allclose(frozen.network.run(looks)[:, :, 0, 0], logits, atol=2e-5 * np.abs(logits).max())
+
+
 def test_models_that_do_not_go_together_are_refused(task, tmp_path):
     student = tiny.write_weights(tmp_path / "student.safetensors", tiny.detector())
     colour = replace(task.model.spec, image=PhotoSpec(3, 64, 64))

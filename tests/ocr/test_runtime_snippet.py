@@ -24,6 +24,7 @@ from crnn_jt.directing import PLACES, DirectionReader
 from crnn_jt.export import export_onnx
 from crnn_jt.models import build
 from crnn_jt.pictures import open_picture
+from crnn_jt.spotting import SpotReader
 from crnn_jt.weights import Weights, load_weights
 from data_tools.loader.turned import cut_part
 from data_tools.photos.cutting import cut, is_tall
@@ -45,23 +46,50 @@ def draw_photograph(shrunk: int) -> Image.Image:
     return image.resize((280 // shrunk, 150 // shrunk), Image.Resampling.BILINEAR)
 
 
-def ink_detector() -> Weights:
-    """A detector that finds what is dark: weights by hand, the darkness of the picture in the first channel of all."""
-    spec = tiny.detector()
-    arrays = {}
-    for key, value in state(build(spec)).items():
-        arrays[key] = np.zeros_like(value)
+def run_documented(*numbers: int) -> dict:
+    """What the document's blocks of code of these numbers, one after the other, leave behind."""
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    known: dict = {}
+    for number in numbers:
+        exec(blocks[number], known)
+    return known
+
+
+def find_ink(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A detector's arrays by hand, so that it finds what is dark: that is in the first channel of all."""
+    made = {}
+    for key, value in arrays.items():
+        made[key] = np.zeros_like(value)
         if value.ndim == 1:
-            arrays[key] += key.endswith(("running_var", "weight"))
+            made[key] += key.endswith(("running_var", "weight"))
         elif key.startswith("extractor") or key == "head.shrink.3.weight":
-            arrays[key][0, 0] = 1 / value[0, 0].size  # a mean
+            made[key][0, 0] = 1 / value[0, 0].size  # a mean
         elif value.shape[2:] == (3, 3) or value.shape[1] == 4:  # as it is; coarse maps are shut out
-            arrays[key][0, 0, value.shape[2] // 2, value.shape[3] // 2] = 1
-    arrays["extractor.stack.0.weight"] *= -1
-    arrays["extractor.stack.1.bias"] += 0.5
-    arrays["head.shrink.3.weight"] *= 80
-    arrays["head.shrink.3.bias"] -= 8
-    return Weights(arrays, spec)
+            made[key][0, 0, value.shape[2] // 2, value.shape[3] // 2] = 1
+    made["extractor.stack.0.weight"] *= -1
+    made["extractor.stack.1.bias"] += 0.5
+    made["head.shrink.3.weight"] *= 80
+    made["head.shrink.3.bias"] -= 8
+    return made
+
+
+def ink_detector() -> Weights:
+    """A detector that finds what is dark."""
+    spec = tiny.detector()
+    return Weights(find_ink(state(build(spec))), spec)
+
+
+def ink_spotter() -> Weights:
+    """A spotter that finds what is dark, and is sure of what it reads: random letters, others for most words."""
+    spec = tiny.spotter()
+    arrays = state(tiny.lively(build(spec, 6), 6))
+    finding = find_ink({key: value for key, value in arrays.items() if key.startswith(("extractor", "neck", "head"))})
+    sharp = {"branch.stack": 3, "refiner": 20, "generator.cell.weight_ih": 20, "generator.head.weight": 50}
+    sharp |= dict.fromkeys(("generator.keys", "generator.query", "generator.energy"), 20)
+    for key, value in arrays.items():
+        if value.ndim > 1 or not key.startswith("branch"):
+            arrays[key] = value * next((factor for start, factor in sharp.items() if key.startswith(start)), 1)
+    return Weights(arrays | finding, spec)
 
 
 def turns_one(crops: list[np.ndarray]) -> Weights:
@@ -95,11 +123,28 @@ def test_the_documented_pipeline_reads_what_the_project_reads(shrunk, scale, tmp
     page = reader.read(tmp_path / "street.png", language="none")
 
     monkeypatch.chdir(tmp_path)
-    known: dict = {}
-    exec(re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[-1], known)
+    known = run_documented(1, 2)
     words = {word.text: word for word in page.words}
     assert page.scale == scale and words.keys() == {text for text, _, _ in known["found"]}
     assert len(words.keys() & {"hotel", "market", "london", "1984", "down"}) == 4  # one was read on its head
     for text, confidence, quad in known["found"]:
         np.testing.assert_allclose(quad, words[text].quad, atol=0.01)
         assert confidence == pytest.approx(words[text].confidence, abs=0.01)
+
+
+@pytest.mark.parametrize("shrunk, scale", [(1, 1.0), (2, 2.0)])
+def test_the_documented_spotting_reads_what_the_project_reads(shrunk, scale, tmp_path, monkeypatch):
+    """Boxes, texts and confidences, also where a small picture is looked at from closer."""
+    draw_photograph(shrunk).save(tmp_path / "street.png")
+    export_onnx(ink_spotter(), tmp_path / "spotter.onnx")
+    spotter = SpotReader(ink_spotter(), "tiny")
+    page = PhotoReader(spotter, spotter, None, ReadingOptions(angle=0)).read(tmp_path / "street.png", language="none")
+
+    monkeypatch.chdir(tmp_path)
+    found = sorted(run_documented(1, 3)["found"], key=lambda each: each[2].mean(0).tolist())
+    words = sorted(page.words, key=lambda word: word.quad.mean(0).tolist())
+    assert page.scale == scale and len({word.text for word in words}) >= 3
+    assert [text for text, _, _ in found] == [word.text for word in words]
+    for (_, confidence, quad), word in zip(found, words):
+        np.testing.assert_allclose(quad, word.quad, atol=0.01)
+        assert confidence == pytest.approx(word.confidence, abs=0.01)

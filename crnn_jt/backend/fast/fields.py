@@ -127,6 +127,16 @@ class MaxPool(Fields):
 
 
 @declare
+class Regions(Fields):
+    channels: int32
+    stride: int32
+    height: int32
+    width: int32
+    regions: int32
+    area: int32
+
+
+@declare
 class ReLU(Fields):
     count: int64
 

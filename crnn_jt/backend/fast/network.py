@@ -122,6 +122,11 @@ class Network(TextLayers, Int8Layers):
         message = fields.NetworkMeanPool(source=source, target=target, kernel_h=kernel[0], kernel_w=kernel[1])
         self._call("mean_pool", message)
 
+    def fold(self, source: int, target: int, kernel: tuple[int, int]) -> None:
+        """Each window becomes one pixel of all their channels, row by row; windows touch and do not overlap."""
+        message = fields.NetworkMeanPool(source=source, target=target, kernel_h=kernel[0], kernel_w=kernel[1])
+        self._call("fold", message)
+
     def pick(self, source: int, target: int, channels: Sequence[int]) -> None:
         """These channels of a value, in this order."""
         numbers = (ctypes.c_int32 * len(channels))(*channels)

@@ -66,7 +66,7 @@ def test_each_learns_from_the_one_before_it(command, tmp_path):
     alone, both = trained[4][2].options, trained[7][2].options
     assert alone["student"] == teacher and both["student"].endswith("sequences/last.safetensors")
     assert (alone["gamma"], both["gamma"], both["teacher"], both["epoch"]) == (0.1, 0.3, teacher, 7)
-    assert len(measured) == 2 + 3 * 2 + 4 and "published: gamma 0.1 (IC15)" in out
+    assert len(measured) == 2 + 3 * 2 + 4 and "published: gamma 0.1 (IC15, general lexicon, GFLOPs)" in out
 
 
 def test_what_is_measured_is_not_measured_again(command, tmp_path):

@@ -82,6 +82,16 @@ CRNN_FIELDS(MaxPool, {
     Window window;
 })
 
+// Regions of `area` places each of a map (height, width, stride), of whose floats a pixel the first are its channels.
+CRNN_FIELDS(Regions, {
+    int32_t channels;
+    int32_t stride;
+    int32_t height;
+    int32_t width;
+    int32_t regions;
+    int32_t area;
+})
+
 CRNN_FIELDS(ReLU, { int64_t count; })
 
 // `lengths` (batch,), none where every sequence has all steps.
@@ -126,9 +136,9 @@ CRNN_FIELDS(Average, {
     Integers sizes;
 })
 
-static const Layout TRAINING_LAYOUTS[] = {IntegersLayout,     WindowLayout,  ImagesLayout, ConvLayout,   EpilogueLayout,
-                                          BatchNormLayout,    MaxPoolLayout, ReLULayout,   BiLSTMLayout, CTCLayout,
-                                          SumOfSquaresLayout, AdamLayout,    AverageLayout};
+static const Layout TRAINING_LAYOUTS[] = {
+    IntegersLayout, WindowLayout, ImagesLayout, ConvLayout,         EpilogueLayout, BatchNormLayout, MaxPoolLayout,
+    ReLULayout,     BiLSTMLayout, CTCLayout,    SumOfSquaresLayout, AdamLayout,     AverageLayout,   RegionsLayout};
 
 }  // namespace fields
 

@@ -215,6 +215,20 @@ class UpsampleLayer : public ImageLayer {
     int down_, along_;
 };
 
+class FoldLayer : public ImageLayer {
+  public:
+    FoldLayer(int kernel_h, int kernel_w) : kernel_h_(kernel_h), kernel_w_(kernel_w) {}
+    Images shape(const Images* x) const override {
+        if (x->h % kernel_h_ || x->w % kernel_w_) throw std::invalid_argument("a map is not made of whole windows");
+        return describe(x->n, x->h / kernel_h_, x->w / kernel_w_, x->channels * kernel_h_ * kernel_w_);
+    }
+    bool takes_unpadded() const override { return true; }
+    void run(const Images* x, const Images& y) override { fold(*x, kernel_h_, kernel_w_, y); }
+
+  private:
+    int kernel_h_, kernel_w_;
+};
+
 class ConcatLayer : public ImageLayer {
   public:
     Images shape(const Images* x) const override {

@@ -9,6 +9,7 @@
 #include "lstm_train.h"
 #include "nchw.h"
 #include "network_face.h"
+#include "regions.h"
 #include "update.h"
 
 using namespace crnn;
@@ -51,6 +52,12 @@ const char* crnn_layouts() {
 }
 
 int crnn_lanes() { return LANES; }
+
+// A map (H, W, stride), places (R, area, 2) -> the regions (R, C, area); 0, or 1 with the reason in crnn_error().
+int crnn_cut_regions(const fields::Regions* f, const float* map, const float* places, float* out) {
+    const RegionShape shape{f->channels, f->stride, f->height, f->width, f->regions, f->area};
+    return guarded([&] { cut_regions(shape, map, places, out); });
+}
 
 // fields::BiLSTM. In x (T, N, C), w_ih (2, 4H, C), w_hh (2, 4H, H), bias (2, 4H); out h (T, N, 2H),
 // gates (T, N, 2, 4, wide), cells (T, N, 2, wide).

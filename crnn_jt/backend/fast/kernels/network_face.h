@@ -100,6 +100,11 @@ int crnn_network_mean_pool(Network* net, const fields::NetworkMeanPool* f) {
     return add_image_layer<MeanPoolLayer>(net, {f->source}, f->target, f->kernel_h, f->kernel_w);
 }
 
+// Of the same windows as a mean.
+int crnn_network_fold(Network* net, const fields::NetworkMeanPool* f) {
+    return add_image_layer<FoldLayer>(net, {f->source}, f->target, f->kernel_h, f->kernel_w);
+}
+
 // Of f->count channels.
 int crnn_network_pick(Network* net, const fields::NetworkPick* f, const int32_t* channels) {
     return add_image_layer<PickLayer>(net, {f->source}, f->target, std::vector<int>(channels, channels + f->count));

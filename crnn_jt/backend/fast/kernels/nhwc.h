@@ -41,6 +41,20 @@ static inline void upsample(const Images& x, int down, int along, const Images& 
         }
 }
 
+// Each window of kh x kw pixels, which touch and do not overlap, becomes one pixel of all their channels, row by row.
+static inline void fold(const Images& x, int kh, int kw, const Images& y) {
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int n = 0; n < y.n; n++)
+        for (int i = 0; i < y.h; i++)
+            for (int j = 0; j < y.w; j++) {
+                float* to = y.pixel(n, i, j);
+                for (int a = 0; a < kh; a++)
+                    for (int b = 0; b < kw; b++, to += x.channels)
+                        std::copy_n(x.pixel(n, i * kh + a, j * kw + b), x.channels, to);
+                std::fill(to, y.pixel(n, i, j) + y.stride, 0.f);
+            }
+}
+
 // The mean of each window of kh x kw pixels, which touch and do not overlap.
 static inline void mean_pool(const Images& x, int kh, int kw, const Images& y) {
     const float share = 1.f / (float(kh) * kw);
