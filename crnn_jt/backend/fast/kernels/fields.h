@@ -61,9 +61,30 @@ CRNN_FIELDS(Epilogue, {
     double eps;
     Images z;
     int32_t has_norm;
+    int32_t has_addend;
+    int32_t act;
     Window pool;
     Integers inside;
     Integers kept;
+})
+
+// Norm, activation, gate, then a 1x1 or a depthwise convolution; `inside` (batch,) columns of z, none where all count:
+// with `clears` the convolution finds zeros beyond them. `measures`: also mean and variance of what comes out.
+CRNN_FIELDS(Unit, {
+    double eps;
+    Images z;
+    int32_t out_channels;
+    int32_t depthwise;
+    Window window;
+    int32_t has_bias;
+    int32_t has_norm;
+    int32_t act;
+    int32_t gate_inner;
+    int32_t gate_squeeze;
+    int32_t gate_act;
+    int32_t clears;
+    int32_t measures;
+    Integers inside;
 })
 
 // On (batch, channels, area).
@@ -126,9 +147,9 @@ CRNN_FIELDS(Average, {
     Integers sizes;
 })
 
-static const Layout TRAINING_LAYOUTS[] = {IntegersLayout,     WindowLayout,  ImagesLayout, ConvLayout,   EpilogueLayout,
-                                          BatchNormLayout,    MaxPoolLayout, ReLULayout,   BiLSTMLayout, CTCLayout,
-                                          SumOfSquaresLayout, AdamLayout,    AverageLayout};
+static const Layout TRAINING_LAYOUTS[] = {
+    IntegersLayout, WindowLayout, ImagesLayout, ConvLayout, EpilogueLayout,     UnitLayout, BatchNormLayout,
+    MaxPoolLayout,  ReLULayout,   BiLSTMLayout, CTCLayout,  SumOfSquaresLayout, AdamLayout, AverageLayout};
 
 }  // namespace fields
 
