@@ -107,6 +107,7 @@ class Epilogue(Fields):
     has_norm: int32
     has_addend: int32
     act: int32
+    defers: int32
     pool: Window
     inside: Integers
     kept: Integers
@@ -127,6 +128,8 @@ class Unit(Fields):
     gate_act: int32
     clears: int32
     measures: int32
+    defers: int32
+    deferred: int32
     inside: Integers
 
 

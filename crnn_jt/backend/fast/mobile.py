@@ -8,6 +8,7 @@ import numpy as np
 
 from crnn_jt import runtime
 from crnn_jt.backend.fast import build, fields
+from crnn_jt.backend.fast.epilogue import Link
 from crnn_jt.backend.fast.network_fields import ACTIVATIONS
 from crnn_jt.backend.fast.nhwc import count_windows, describe_images, pad_channels, to_nchw, to_nhwc
 
@@ -30,6 +31,7 @@ class Before(NamedTuple):
     statistics: tuple | None = None
     act: str | None = None
     gate: Gate | None = None
+    link: Link | None = None  # to what made z
 
 
 NOTHING = Before()
@@ -42,8 +44,8 @@ def apply_unit(
     widths: np.ndarray | None = None,
     measures: bool = False,
 ):
-    """z (N, H, W, stride) -> what a 1x1 or depthwise convolution `conv` makes of it (N, H', W', stride'), and its
-    statistics (mean, variance of each channel) or None.
+    """z (N, H, W, stride) -> what a 1x1 or depthwise convolution `conv` makes of it (N, H', W', stride'); with
+    `measures` also its statistics (mean, variance of each channel) and a link for the norm that follows, else None.
 
     `widths` (N,) are the images' own columns of z where they differ: a convolution wider than 1 finds zeros beyond
     them, a gate looks at no others. Differentiable in z and all arrays; the gradient through z is that through its
@@ -71,10 +73,13 @@ def apply_unit(
         gate_act=ACTIVATIONS[excite_act],
         clears=widths is not None and conv.kernel_size[1] > 1,
         measures=measures,
+        defers=bool(norm) and before.link is not None,
+        deferred=False,  # until the way back
         inside=() if widths is None else widths,
     )
-    found = _Unit.apply(described, z, conv.weight, *bias, *norm, *gate)
-    return (found[0], tuple(found[1:3])) if measures else (found, None)
+    link = Link() if measures else None
+    found = _Unit.apply(described, before.link, link, z, conv.weight, *bias, *norm, *gate)
+    return (found[0], tuple(found[1:3]), link) if measures else (found, None, None)
 
 
 def depthwise2d(x, conv):
@@ -83,26 +88,32 @@ def depthwise2d(x, conv):
 
 
 class _Unit(jt.Function):
-    """(fields, z, weight, bias where there is one, norm's four, gate's four) -> y, with statistics also those."""
+    """(fields, links of z and y, z, weight, bias where there is one, norm's four, gate's four) -> y, with statistics
+    also those.
+    """
 
-    def execute(self, described, z, *arrays):
+    def execute(self, described, link, own_link, z, *arrays):
         batch, *size, stride = z.shape
-        f, self.fields = described, described
+        f, self.fields, self.link, self.own_link = described, described, link, own_link
         window = (f.window.kernel_h, f.window.kernel_w), (f.window.stride_h, f.window.stride_w)
         padding = f.window.padding_h, f.window.padding_w
         rows, columns = count_windows(size, *window, padding, "for a kernel of")
         shapes = [(batch, rows, columns, pad_channels(f.out_channels))]
         shapes += [(f.out_channels,)] * 2 * f.measures + [(batch, stride)] * bool(f.gate_inner)
-        y, *others = build.call("crnn_call_unit", [z, *arrays], shapes, f)
+        self.y, *others = build.call("crnn_call_unit", [z, *arrays], shapes, f)
         others = [v.stop_grad() for v in others]
         self.z, self.arrays, self.means = z, arrays, others[2 * f.measures :]
-        return (y, *others[:2]) if f.measures else y
+        return (self.y, *others[:2]) if f.measures else self.y
 
     def grad(self, dy, *_):
-        first = 1 + self.fields.has_bias  # after the convolution's own arrays come the norm's
-        given = [k for k in range(len(self.arrays)) if not (self.fields.has_norm and first + 2 <= k < first + 4)]
-        shapes = [self.z.shape, *(self.arrays[k].shape for k in given)]
-        inputs = [dy, self.z, *self.means, *self.arrays]
-        dz, *slopes = build.call("crnn_call_unit_grad", inputs, shapes, self.fields)
+        f, left = self.fields, self.own_link.after if self.own_link else None
+        f.deferred = left is not None
+        first = 1 + f.has_bias  # after the convolution's own arrays come the norm's
+        given = [k for k in range(len(self.arrays)) if not (f.has_norm and first + 2 <= k < first + 4)]
+        shapes = [self.z.shape, *(self.arrays[k].shape for k in given)] + [(3, f.z.stride)] * f.defers
+        inputs = [dy, self.z, *([self.y, left] if f.deferred else []), *self.means, *self.arrays]
+        dz, *slopes = build.call("crnn_call_unit_grad", inputs, shapes, f)
+        if f.defers:
+            self.link.after = slopes.pop()
         by_place = dict(zip(given, slopes))
-        return None, dz, *(by_place.get(k) for k in range(len(self.arrays)))
+        return None, None, None, dz, *(by_place.get(k) for k in range(len(self.arrays)))

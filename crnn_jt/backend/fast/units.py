@@ -13,7 +13,7 @@ import numpy as np
 
 from crnn_jt import layers, runtime
 from crnn_jt.backend.fast.conv import convolve
-from crnn_jt.backend.fast.epilogue import apply_epilogue, measure
+from crnn_jt.backend.fast.epilogue import Link, apply_epilogue, measure
 from crnn_jt.backend.fast.mobile import Before, Gate, apply_unit
 from crnn_jt.backend.fast.nhwc import pad_channels, to_nchw, to_nhwc
 from crnn_jt.layers import NO_POOL, Layer, MaxPool, Plan
@@ -32,13 +32,14 @@ class _Map(NamedTuple):
     act: str | None = None
     pool: MaxPool = NO_POOL
     gate: Gate | None = None
+    link: Link | None = None  # to what made z
 
     @property
     def done(self) -> bool:
         return self.norm is None and self.act is None and self.pool == NO_POOL
 
     def before(self) -> Before:
-        return Before(self.norm, self.statistics, self.act, self.gate)
+        return Before(self.norm, self.statistics, self.act, self.gate, self.link)
 
 
 def run_stack(stack, x, widths: np.ndarray | None, taps: Sequence[int] = ()) -> tuple | None:
@@ -83,7 +84,7 @@ def _run(stack, value: _Map, taps: Sequence[int] = ()) -> tuple[_Map, dict[int, 
     for place, layer in enumerate(stack.plan):
         value = _STEPS[type(layer)](layer, _module(stack, place), stack.plan[place + 1 :], value)
         if place in taps:
-            value = tapped[place] = _finish(value)
+            value = tapped[place] = _finish(value)._replace(link=None)  # from here on others read z too
     return value, tapped
 
 
@@ -94,7 +95,7 @@ def _finish(value: _Map, clear: bool = False, addend=None) -> _Map:
     pool, after = value.pool, _after(value.pool, value.widths)
     beyond = bool(pool.padding[1])  # then windows reach beyond an image's width
     inside, kept = value.widths if beyond else None, after if beyond or clear else None
-    how = pool, inside, kept, value.act, value.statistics, addend
+    how = pool, inside, kept, value.act, value.statistics, addend, value.link
     z = apply_epilogue(value.z, value.channels, value.norm, *how)
     return _Map(z, value.channels, after)
 
@@ -113,8 +114,8 @@ def _conv(layer: layers.Conv, module, rest: Plan, value: _Map) -> _Map:
     if _is_mobile(layer) and whole:
         if value.pool != NO_POOL:
             value = _finish(value)
-        z, statistics = apply_unit(value.z, module, value.before(), value.widths, _measured(rest))
-        return _Map(z, layer.out_channels, _after(layer, value.widths), statistics)
+        z, statistics, link = apply_unit(value.z, module, value.before(), value.widths, _measured(rest))
+        return _Map(z, layer.out_channels, _after(layer, value.widths), statistics, link=link)
     # a picture of few channels was cleared where it came in
     value = _finish(value, whole and layer.kernel[1] > 1 and value.widths is not None)
     z = convolve(value.z, module.weight, module.bias, layer.stride, layer.padding)

@@ -42,8 +42,8 @@ class TrainingEpilogue {
         });
     }
 
-    // dz and, with a norm, dweight and dbias from dy.
-    void backward(const Images& dy, const Images& dz, float* dweight, float* dbias) const {
+    // dz and, with a norm, dweight and dbias from dy; with `after`, dz as `Norm::settle` leaves it.
+    void backward(const Images& dy, const Images& dz, float* dweight, float* dbias, float* after) const {
         ChannelSums sums(z_.n, z_.stride);
         with_act(epilogue_.act, [&](auto act) {
 #pragma omp parallel for schedule(static)
@@ -52,7 +52,7 @@ class TrainingEpilogue {
                 else to_each<act>(n, dy, dz, sums);
             }
         });
-        if (norm_.on()) norm_.through(sums.totals(), dz, dweight, dbias);
+        if (norm_.on()) norm_.through(sums.totals(), dz, dweight, dbias, after);
     }
 
   private:

@@ -63,13 +63,15 @@ CRNN_FIELDS(Epilogue, {
     int32_t has_norm;
     int32_t has_addend;
     int32_t act;
+    int32_t defers;
     Window pool;
     Integers inside;
     Integers kept;
 })
 
 // Norm, activation, gate, then a 1x1 or a depthwise convolution; `inside` (batch,) columns of z, none where all count:
-// with `clears` the convolution finds zeros beyond them. `measures`: also mean and variance of what comes out.
+// with `clears` the convolution finds zeros beyond them. `measures`: also mean and variance of what comes out. With
+// `defers` backward leaves the norm's last step to the operator before, with `deferred` the one after has left its own.
 CRNN_FIELDS(Unit, {
     double eps;
     Images z;
@@ -84,6 +86,8 @@ CRNN_FIELDS(Unit, {
     int32_t gate_act;
     int32_t clears;
     int32_t measures;
+    int32_t defers;
+    int32_t deferred;
     Integers inside;
 })
 

@@ -30,8 +30,15 @@ Epilogue epilogue(const Message<fields::Epilogue>& m) {
 NormArrays norm_arrays(bool there, Inputs in) { return there ? NormArrays{in[0], in[1], in[2], in[3]} : NormArrays{}; }
 
 UnitShape unit_shape(const Message<fields::Unit>& m) {
-    return {images(m->z, nullptr), m->out_channels,    bool(m->depthwise), window(m->window),
-            Act(m->act),           m.array(m->inside), bool(m->clears)};
+    const UnitShape whole{images(m->z, nullptr), m->out_channels,    bool(m->depthwise), window(m->window),
+                          Act(m->act),           m.array(m->inside), bool(m->clears)};
+    return whole.in_bands(m->gate_inner);
+}
+
+// The same memory as images of `shape`.
+Images over(Images shape, const float* data) {
+    shape.data = const_cast<float*>(data);
+    return shape;
 }
 
 // weight, then what there is of bias; norm's weight, bias, mean, var; gate's w1, b1, w2, b2.
@@ -147,14 +154,16 @@ const char* crnn_call_epilogue(Inputs in, Outputs out, Words words) {
     });
 }
 
-// In dy, z, with has_norm also weight, bias, mean, var; out dz, with has_norm also dweight, dbias.
+// In dy, z, with has_norm also weight, bias, mean, var; out dz, with has_norm also dweight, dbias, with defers also
+// what is left to do to dz (3, stride).
 const char* crnn_call_epilogue_grad(Inputs in, Outputs out, Words words) {
     return call([&] {
         const Message<fields::Epilogue> m(words);
         const Epilogue e = epilogue(m);
         const Images z = images(m->z, readable(in[1])), dz = images(m->z, out[0]);
         const TrainingEpilogue work(e, z, norm_arrays(m->has_norm, in + 2), m->eps);
-        work.backward(e.output(z, readable(in[0])), dz, m->has_norm ? out[1] : nullptr, m->has_norm ? out[2] : nullptr);
+        work.backward(e.output(z, readable(in[0])), dz, m->has_norm ? out[1] : nullptr, m->has_norm ? out[2] : nullptr,
+                      m->defers ? out[3] : nullptr);
     });
 }
 
@@ -165,24 +174,29 @@ const char* crnn_call_unit(Inputs in, Outputs out, Words words) {
         const Message<fields::Unit> m(words);
         const UnitShape s = unit_shape(m);
         Outputs means = out + (m->measures ? 3 : 1);
-        training_unit().forward(s, unit_arrays(*m, in + 1), images(m->z, readable(in[0])), s.output(out[0]),
+        training_unit().forward(s, unit_arrays(*m, in + 1), over(s.z, in[0]), s.output(out[0]),
                                 m->measures ? out[1] : nullptr, m->measures ? out[2] : nullptr,
                                 m->gate_inner ? *means : nullptr);
     });
 }
 
-// In dy, z, with a gate the means, then `unit_arrays`; out dz, then the gradients of those arrays but mean and var.
+// In dy, z, with deferred y and what is left to do to dy, with a gate the means, then `unit_arrays`; out dz, then the
+// gradients of those arrays but mean and var, with defers also what is left to do to dz (3, stride).
 const char* crnn_call_unit_grad(Inputs in, Outputs out, Words words) {
     return call([&] {
         const Message<fields::Unit> m(words);
         const UnitShape s = unit_shape(m);
-        const float* means = m->gate_inner ? in[2] : nullptr;
-        const Images z = images(m->z, readable(in[1])), dz = images(m->z, *out++);
-        UnitSlopes slopes{*out++, m->has_bias ? *out++ : nullptr, nullptr, nullptr, {}};
+        const Images dy = s.output(readable(*in++)), z = over(s.z, *in++), dz = over(s.z, *out++);
+        UnitOutput output;
+        if (m->deferred) output = {in[0], in[1]}, in += 2;
+        const float* means = m->gate_inner ? *in++ : nullptr;
+        UnitSlopes slopes{};
+        slopes.weight = *out++;
+        if (m->has_bias) slopes.bias = *out++;
         if (m->has_norm) slopes.norm_weight = *out++, slopes.norm_bias = *out++;
         for (int k = 0; m->gate_inner && k < 4; k++) slopes.gate[k] = *out++;
-        training_unit().backward(s, unit_arrays(*m, in + (means ? 3 : 2)), z, s.output(readable(in[0])), means, dz,
-                                 slopes);
+        if (m->defers) slopes.after = *out++;
+        training_unit().backward(s, unit_arrays(*m, in), z, dy, output, means, dz, slopes);
     });
 }
 

@@ -127,6 +127,18 @@ static inline void statistics(const Images& z, float* mean, float* var) {
     found.finish(mean, var);
 }
 
+// What `Norm::settle` left to do to the gradients `dn` at the normalised z.
+static inline void do_after(const Images& z, const float* after, const Images& dn, float* dz) {
+    const float *scale = after, *slope = after + z.stride, *shift = slope + z.stride;
+    const int64_t pixels = int64_t(z.n) * z.h * z.w;
+    for (int64_t p = 0; p < pixels; p++)
+        for (int c = 0; c < z.stride; c += LANES) {
+            const int64_t at = p * z.stride + c;
+            store(dz + at,
+                  load(dn.data + at) * load(scale + c) + load(z.data + at) * load(slope + c) + load(shift + c));
+        }
+}
+
 // A batch normalisation's arrays; all null where there is none.
 struct NormArrays {
     const float *weight, *bias, *mean, *var;
@@ -155,10 +167,14 @@ class Norm {
         store(row + c, load(row + c) + gradient);
         store(row + z_.stride + c, load(row + z_.stride + c) + gradient * (z - load(&mean_[c])));
     }
-    // In place: weight / deviation * (dz - mean(dz) - normalised z * mean(dz * normalised z)).
-    void through(const std::vector<double>& totals, const Images& dz, float* dweight, float* dbias) const {
+    // dweight, dbias and `after`, what is left to do to the gradients dn before the norm: of each channel scale, slope
+    // and shift with dz = dn * scale + z * slope + shift, which is
+    // weight / deviation * (dn - mean(dn) - normalised z * mean(dn * normalised z)).
+    void settle(const std::vector<double>& totals, float* dweight, float* dbias, float* after) const {
         const double count = double(z_.n) * z_.h * z_.w;
-        std::vector<float> slope(z_.stride, 0.f), shift(z_.stride, 0.f);
+        float *slope = after + z_.stride, *shift = slope + z_.stride;
+        std::copy(scale_.begin(), scale_.end(), after);
+        std::fill(slope, shift + z_.stride, 0.f);
         for (int c = 0; c < z_.channels; c++) {
             const double sum = totals[c], products = totals[z_.stride + c];
             const double inverse = 1 / std::sqrt(arrays_.var[c] + eps_), scale = arrays_.weight[c] * inverse;
@@ -167,14 +183,15 @@ class Norm {
             slope[c] = float(-scale * products * inverse * inverse / count);
             shift[c] = float(-scale * sum / count) - slope[c] * mean_[c];
         }
-        const int64_t pixels = int64_t(z_.n) * z_.h * z_.w;
+    }
+    // Settles and, without `after`, does in place what is left.
+    void through(const std::vector<double>& totals, const Images& dz, float* dweight, float* dbias,
+                 float* after) const {
+        if (after) return settle(totals, dweight, dbias, after);
+        std::vector<float> own(3 * z_.stride);
+        settle(totals, dweight, dbias, own.data());
 #pragma omp parallel for schedule(static)
-        for (int64_t p = 0; p < pixels; p++)
-            for (int c = 0; c < z_.stride; c += LANES) {
-                float* to = dz.data + p * z_.stride + c;
-                const Vec z = load(z_.data + p * z_.stride + c);
-                store(to, load(to) * load(&scale_[c]) + z * load(&slope[c]) + load(&shift[c]));
-            }
+        for (int n = 0; n < z_.n; n++) do_after(some(z_, n, 1), own.data(), some(dz, n, 1), dz.pixel(n, 0, 0));
     }
 
   private:

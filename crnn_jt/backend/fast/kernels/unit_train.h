@@ -108,6 +108,18 @@ struct UnitShape {
         return int(std::max<size_t>(1, std::min<size_t>(z.n, GROUP * z.n / std::max(z.size(), y.size()))));
     }
     int columns(int n) const { return inside ? int(std::min<int64_t>(inside[n], z.w)) : z.w; }
+    // A 1x1 convolution without a gate does not care where an image begins: large ones are cut into bands of rows.
+    UnitShape in_bands(bool gated) const {
+        UnitShape s = *this;
+        for (int bands = 1; !depthwise && !gated && bands <= z.h; bands++)
+            if (z.h % bands == 0) {
+                s.z.n = z.n * bands;
+                s.z.h = z.h / bands;
+                s.inside = nullptr;
+                if (std::max(s.z.size(), s.output(nullptr).size()) <= GROUP * s.z.n) break;
+            }
+        return s;
+    }
     static constexpr size_t GROUP = 1 << 16;  // floats
 };
 
@@ -121,6 +133,11 @@ struct UnitArrays {
 struct UnitSlopes {
     float *weight, *bias, *norm_weight, *norm_bias;
     float* gate[4];
+    float* after;  // or null: then dz is finished
+};
+// What the unit's output became and, where its gradient is not finished yet, what is left to do to it.
+struct UnitOutput {
+    const float *y = nullptr, *after = nullptr;
 };
 
 class TrainingUnit {
@@ -150,8 +167,8 @@ class TrainingUnit {
     }
 
     // dz and all slopes from dy; `means` as forward gave them.
-    void backward(const UnitShape& s, const UnitArrays& arrays, const Images& z, const Images& dy, const float* means,
-                  const Images& dz, const UnitSlopes& slopes) {
+    void backward(const UnitShape& s, const UnitArrays& arrays, const Images& z, const Images& dy,
+                  const UnitOutput& output, const float* means, const Images& dz, const UnitSlopes& slopes) {
         const Norm norm(z, arrays.norm, arrays.eps);
         if (s.depthwise) input_grad_.pack(s.out, s.window, arrays.weight);
         else pack_dense(z.channels, s.out, dy.stride, arrays.weight, nullptr, 1, z.channels);
@@ -169,11 +186,11 @@ class TrainingUnit {
             const int begin = z.n * part / parts, end = z.n * (part + 1) / parts;
             for (int first = begin; first < end; first += each) {
                 const int count = std::min(each, end - first);
-                weight_slopes(s, lift(s, norm, z, first, count, const_cast<float*>(means), gate, true),
-                              some(dy, first, count), own, slopes.bias ? own + sizes.weights : nullptr);
-                const Images to = some(dz, first, count);
-                if (s.depthwise) input_grad_.run(some(dy, first, count), to);
-                else dense_.run(some(dy, first, count), to, Fused{});
+                const Images gradient = finished(s, dy, output, first, count), to = some(dz, first, count);
+                weight_slopes(s, lift(s, norm, z, first, count, const_cast<float*>(means), gate, true), gradient, own,
+                              slopes.bias ? own + sizes.weights : nullptr);
+                if (s.depthwise) input_grad_.run(gradient, to);
+                else dense_.run(gradient, to, Fused{});
                 for (int n = first; n < first + count; n++)
                     with_act(s.act, [&](auto act) { finish<act>(s, norm, z, n, means, gate, dz, channels); });
             }
@@ -181,7 +198,7 @@ class TrainingUnit {
         }
         gather(s, sizes, sums, parts, slopes);
         if (arrays.gate.inner) gather_gates(arrays.gate, z.channels, gates, slopes);
-        if (norm.on()) norm.through(channels.totals(), dz, slopes.norm_weight, slopes.norm_bias);
+        if (norm.on()) norm.through(channels.totals(), dz, slopes.norm_weight, slopes.norm_bias, slopes.after);
     }
 
   private:
@@ -207,8 +224,8 @@ class TrainingUnit {
     DepthwiseConv depthwise_;
     DepthwiseInputGrad input_grad_;
     DirectConv dense_;
-    Buffer lifted_, sums_;
-    size_t lifted_size_ = 0;
+    Buffer lifted_, finished_, sums_;
+    size_t lifted_size_ = 0, finished_size_ = 0;  // of each thread
 
     // Of a 1x1 convolution: value (o, c) of the kernel is at o * by_out + c * by_in.
     void pack_dense(int out, int in, int stride, const float* weight, const float* bias, int by_out, int by_in) {
@@ -217,7 +234,20 @@ class TrainingUnit {
     }
     void prepare(const UnitShape& s) {
         lifted_size_ = s.z.size() / s.z.n * s.together() + LINE;
+        finished_size_ = s.output(nullptr).size() / s.z.n * s.together() + LINE;
         lifted_.need(threads() * lifted_size_);
+        finished_.need(threads() * finished_size_);
+    }
+
+    // The output's gradient for images [first, first + count), in the thread's own memory where something was left.
+    Images finished(const UnitShape& s, const Images& dy, const UnitOutput& output, int first, int count) const {
+        Images own = some(dy, first, count);
+        if (!output.after) return own;
+        Images y = s.output(const_cast<float*>(output.y));
+        float* to = finished_.get() + omp_get_thread_num() * finished_size_;
+        do_after(some(y, first, count), output.after, own, to);
+        own.data = to;
+        return own;
     }
 
     // What the convolution is given for images [first, first + count), in the thread's own memory. Backward, a gate's
