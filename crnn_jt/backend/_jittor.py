@@ -176,7 +176,9 @@ def run_stack(stack, x, widths: np.ndarray | None = None, taps: Sequence[int] = 
         return None
     from crnn_jt.backend.fast import units
 
-    return units.run_stack(stack, x, widths, taps) if units.covers(stack, _jittor_layers.trains_plainly) else None
+    if not units.covers(stack, _jittor_layers.trains_plainly, taps):
+        return None
+    return units.run_stack(stack, x, widths, taps)
 
 
 def _broadcast(module) -> None:

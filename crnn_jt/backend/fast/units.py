@@ -48,10 +48,12 @@ def run_stack(stack, x, widths: np.ndarray | None, taps: Sequence[int] = ()) -> 
     return _leave(value), {tap: _leave(one) for tap, one in tapped.items()}
 
 
-def covers(stack, trains: Callable) -> bool:
+def covers(stack, trains: Callable, taps: Sequence[int] = ()) -> bool:
     """Whether all layers of a stack can be run here; `trains` is asked of the module of each that has one."""
     plan = stack.plan
     if not any(isinstance(layer, _PRODUCTS) for layer in plan):
+        return False
+    if any(isinstance(plan[tap], layers.Gate) for tap in taps):  # its product never lies in memory
         return False
     for place, layer in enumerate(plan):
         covered = _COVERED.get(type(layer), _always)

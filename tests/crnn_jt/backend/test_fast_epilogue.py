@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from types import SimpleNamespace
 
@@ -26,12 +27,23 @@ EPS = 1e-3
 POOLS = (NO_POOL, MaxPool(), MaxPool((3, 2), (3, 2)), WIDER_POOL, MaxPool((3, 3), (2, 2), (1, 1)))
 
 
-def defined(z, weight, bias, normed, pool, inside, kept):
-    """max pooling of max(·, 0) of the normalised z (N, C, H, W), float64."""
+ACTIVATIONS = {
+    None: lambda z: z,
+    "relu": lambda z: np.maximum(z, 0),
+    "relu6": lambda z: np.clip(z, 0, 6),
+    "hardswish": lambda z: z * np.clip(z + 3, 0, 6) / 6,
+    "hardsigmoid": lambda z: np.clip(z + 3, 0, 6) / 6,
+    "gelu": lambda z: z * (1 + np.vectorize(math.erf)(z / math.sqrt(2))) / 2,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+}
+
+
+def defined(z, weight, bias, normed, pool, inside, kept, act="relu"):
+    """max pooling of the activation of the normalised z (N, C, H, W), float64."""
     if normed:
         mean, var = z.mean((0, 2, 3), keepdims=True), z.var((0, 2, 3), keepdims=True)
         z = (z - mean) / np.sqrt(var + EPS) * weight[:, None, None] + bias[:, None, None]
-    z = np.maximum(z, 0)
+    z = ACTIVATIONS[act](z)
     if inside is not None:
         z = np.where((np.arange(z.shape[3]) < inside[:, None])[:, None, None], z, -np.inf)
     edges = [(0, 0), (0, 0), *((side, side) for side in pool.padding)]
@@ -67,6 +79,29 @@ def test_values_and_slopes_are_the_definitions(pool, normed, widths):
         along = rng.standard_normal(given[position].shape)
         steepness = slope(lambda *moved: (defined(*moved, *how) * towards).sum(), given, position, along, 1e-6)
         assert (gradient.numpy() * along).sum() == pytest.approx(steepness, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("pool", [NO_POOL, MaxPool((3, 3), (2, 2), (1, 1))], ids=["sum", "pool"])
+@pytest.mark.parametrize("act", [act for act in ACTIVATIONS if act != "relu"])
+def test_every_activation_and_the_sum_have_the_definitions_values_and_slopes(act, pool):
+    rng = np.random.default_rng(0)
+    given = [rng.standard_normal((3, 20, 6, 7)) + 0.3, 3 * rng.standard_normal(20), rng.standard_normal(20)]
+    addend = [rng.standard_normal(given[0].shape)] if pool == NO_POOL else []
+    variables = [jt.array(a.astype(np.float32)) for a in given + addend]
+    norm = SimpleNamespace(weight=variables[1], bias=variables[2], eps=EPS)
+    others = to_nhwc(variables[3]) if addend else None
+    y = to_nchw(apply_epilogue(to_nhwc(variables[0]), 20, norm, pool, act=act, addend=others), 20)
+
+    def expected(*moved):
+        return defined(*moved[:3], True, pool, None, None, act) + (moved[3] if addend else 0)
+
+    np.testing.assert_allclose(y.numpy(), expected(*given, *addend), atol=1e-5)
+    towards = rng.standard_normal(y.shape)
+    gradients = jt.grad((y * jt.array(towards.astype(np.float32))).sum(), variables)
+    for position, gradient in enumerate(gradients):
+        along = rng.standard_normal(variables[position].shape)
+        steepness = slope(lambda *moved: (expected(*moved) * towards).sum(), given + addend, position, along, 1e-6)
+        assert (gradient.numpy() * along).sum() == pytest.approx(steepness, rel=1e-3, abs=1e-2)
 
 
 def test_statistics_far_from_zero_keep_their_digits():
@@ -133,6 +168,29 @@ def test_a_stack_at_once_is_the_stack_layer_by_layer(plan, sizes, monkeypatch):
     for name, expected in found[1].items():
         scale = max(0.5, float(np.abs(expected).max()))  # some slopes are zero but for rounding
         np.testing.assert_allclose(found[0][name] / scale, expected / scale, atol=2e-5, err_msg=name)
+
+
+def test_maps_on_the_way_are_those_of_the_stack_layer_by_layer(monkeypatch):
+    """A detector takes several; a value that is taken has the slopes of all who read it."""
+    plan = PLANS["mobile"][:-1]
+    taps = (3, 8, 12)  # a convolution before its norm, what a gate multiplies, a sum
+    rng = np.random.default_rng(0)
+    weights, images = random_state(plan, rng), ops.array(rng.standard_normal((3, 1, 16, 21)).astype(np.float32))
+    found = []
+    for at_once in (True, False):
+        stack = Stack(plan)
+        backend.load_state(stack, weights)
+        stack.train()
+        if not at_once:
+            monkeypatch.setattr("crnn_jt.stack.run_stack", lambda *_: None)
+        maps = [one for one, _ in stack.maps(images, None, taps)]
+        loss = sum((one * one).sum() for one in maps)
+        parameters = backend.parameters(stack)
+        slopes = backend.gradients(loss, list(parameters.values()))
+        found.append(dict(zip([*taps, *parameters], map(ops.numpy, [*maps, *slopes]))))
+    for name, expected in found[1].items():
+        scale = max(0.5, float(np.abs(expected).max()))
+        np.testing.assert_allclose(found[0][name] / scale, expected / scale, atol=1e-4, err_msg=str(name))
 
 
 def test_the_same_bits_whatever_the_threads():
