@@ -51,9 +51,10 @@ def run_stack(stack, x, widths: np.ndarray | None, taps: Sequence[int] = ()) -> 
 def covers(stack, trains: Callable, taps: Sequence[int] = ()) -> bool:
     """Whether all layers of a stack can be run here; `trains` is asked of the module of each that has one."""
     plan = stack.plan
-    if not any(isinstance(layer, _PRODUCTS) for layer in plan):
+    kinds = [_kind(layer) for layer in plan]
+    if not {"convolution", "plans"} & set(kinds):  # the way to another layout and back would cost more than the layers
         return False
-    if any(isinstance(plan[tap], layers.Gate) for tap in taps):  # its product never lies in memory
+    if any(kinds[tap] == "gate" for tap in taps):  # its product never lies in memory
         return False
     for place, layer in enumerate(plan):
         covered = _COVERED.get(type(layer), _always)
@@ -68,7 +69,7 @@ def _module(stack, place: int):
 
 def _enter(first: Layer, x, widths: np.ndarray | None) -> _Map:
     """From (N, C, H, W). A picture that a dense convolution looks at keeps its few channels, zero beyond its width."""
-    narrow = isinstance(first, layers.Conv) and first.groups == 1 and x.shape[1] < 4
+    narrow = _kind(first) == "convolution" and first.groups == 1 and x.shape[1] < 4
     if narrow and first.kernel[1] > 1 and widths is not None:
         inside = np.arange(x.shape[3]) < np.asarray(widths)[:, None]
         x = x * jt.array(inside[:, None, None, :].astype(np.float32))
@@ -108,7 +109,7 @@ def _after(layer: Layer, widths: np.ndarray | None) -> np.ndarray | None:
 
 
 def _measured(rest: Plan) -> bool:
-    return bool(rest) and isinstance(rest[0], layers.BatchNorm)
+    return bool(rest) and _kind(rest[0]) == "norm"
 
 
 def _conv(layer: layers.Conv, module, rest: Plan, value: _Map) -> _Map:
@@ -185,16 +186,30 @@ _STEPS = {
 }
 
 
-_PRODUCTS = layers.Conv, layers.Residual, layers.Choice
-"""Without any of these, the way to another layout and back would cost more than the layers."""
+_KINDS = {
+    layers.Conv: "convolution",
+    layers.BatchNorm: "norm",
+    layers.Gate: "gate",
+    layers.Residual: "plans",
+    layers.Choice: "plans",
+}
+
+
+def _kind(layer: Layer) -> str | None:
+    """What matters of a layer to those before and after it."""
+    return _KINDS.get(type(layer))
 
 
 def _always(layer: Layer, module, rest: Plan, trains: Callable) -> bool:
     return True
 
 
-def _covers_module(layer: Layer, module, rest: Plan, trains: Callable) -> bool:
-    return trains(module) and (layer.groups == 1 or _is_mobile(layer) if isinstance(layer, layers.Conv) else True)
+def _covers_conv(layer: layers.Conv, module, rest: Plan, trains: Callable) -> bool:
+    return trains(module) and (layer.groups == 1 or _is_mobile(layer))
+
+
+def _covers_norm(layer: layers.BatchNorm, module, rest: Plan, trains: Callable) -> bool:
+    return trains(module)
 
 
 def _covers_children(layer: Layer, module, rest: Plan, trains: Callable) -> bool:
@@ -204,7 +219,7 @@ def _covers_children(layer: Layer, module, rest: Plan, trains: Callable) -> bool
 def _covers_gate(layer: layers.Gate, module, rest: Plan, trains: Callable) -> bool:
     """Squeeze-and-excitation before a 1x1 convolution, whose operator takes it in."""
     kinds = layers.GlobalMean, layers.Conv, layers.Activation, layers.Conv, layers.Activation
-    followed = bool(rest) and isinstance(rest[0], layers.Conv) and rest[0].groups == 1 and _is_mobile(rest[0])
+    followed = bool(rest) and _kind(rest[0]) == "convolution" and rest[0].groups == 1 and _is_mobile(rest[0])
     if not followed or tuple(map(type, layer.body)) != kinds:
         return False
     convs = layer.body[1], layer.body[3]
@@ -214,8 +229,8 @@ def _covers_gate(layer: layers.Gate, module, rest: Plan, trains: Callable) -> bo
 
 
 _COVERED = {
-    layers.Conv: _covers_module,
-    layers.BatchNorm: _covers_module,
+    layers.Conv: _covers_conv,
+    layers.BatchNorm: _covers_norm,
     layers.Residual: _covers_children,
     layers.Gate: _covers_gate,
     layers.Choice: _covers_children,

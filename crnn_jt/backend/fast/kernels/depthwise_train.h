@@ -95,28 +95,31 @@ class DepthwiseWeightGrad {
             }
     }
     void inner(int n, int i, int j, int count) const {
+        int c = 0;
+        for (; c + 2 * LANES <= x_.stride; c += 2 * LANES) channels<2>(n, i, j, count, c);
+        for (; c < x_.stride; c += LANES) channels<1>(n, i, j, count, c);
+    }
+    template <int V>
+    void channels(int n, int i, int j, int count, int c) const {
         const Window& w = window_;
         const int top = i * w.sh - w.ph, left = j * w.sw - w.pw;
-        for (int c = 0; c < x_.stride;) {
-            const int vecs = c + 2 * LANES <= x_.stride ? 2 : 1;
-            for (int u = std::max(0, -top); u < std::min(w.kh, x_.h - top); u++)
-                for (int v = 0; v < w.kw; v += ROW) {
-                    const float* x = x_.pixel(n, top + u, left + v) + c;
-                    float* to = sums_ + (u * w.kw + v) * x_.stride + c;
-                    row_of(std::min(ROW, w.kw - v), vecs)(count, x, w.sw * x_.stride, x_.stride, dy_.pixel(n, i, j) + c,
-                                                          dy_.stride, to);
-                }
-            c += vecs * LANES;
-        }
+        for (int u = std::max(0, -top); u < std::min(w.kh, x_.h - top); u++)
+            for (int v = 0; v < w.kw; v += ROW)
+                row_of<V>(std::min(ROW, w.kw - v), count, x_.pixel(n, top + u, left + v) + c, w.sw * x_.stride,
+                          x_.stride, dy_.pixel(n, i, j) + c, dy_.stride, sums_ + (u * w.kw + v) * x_.stride + c);
     }
 
-    using Row = void (*)(int, const float*, int, int, const float*, int, float*);
-    static Row row_of(int taps, int vecs) {
-        static const Row table[ROW][2] = {
-            {row<1, 1>, row<1, 2>}, {row<2, 1>, row<2, 2>}, {row<3, 1>, row<3, 2>},
-            {row<4, 1>, row<4, 2>}, {row<5, 1>, row<5, 2>},
-        };
-        return table[taps - 1][vecs - 1];
+    // A table of functions would be one for all libraries of a process.
+    template <int V>
+    static void row_of(int taps, int count, const float* x, int step, int tap, const float* dy, int dy_step,
+                       float* sums) {
+        switch (taps) {
+            case 1: return row<1, V>(count, x, step, tap, dy, dy_step, sums);
+            case 2: return row<2, V>(count, x, step, tap, dy, dy_step, sums);
+            case 3: return row<3, V>(count, x, step, tap, dy, dy_step, sums);
+            case 4: return row<4, V>(count, x, step, tap, dy, dy_step, sums);
+            case 5: return row<5, V>(count, x, step, tap, dy, dy_step, sums);
+        }
     }
     // K values of the kernel, V vectors of channels: the next pixel is `step` floats on, the next value `tap`.
     template <int K, int V>

@@ -261,7 +261,7 @@ class TrainingUnit {
             with_act(s.act, [&](auto act) { lift_image<act>(s, norm, z, first + n, to.pixel(n, 0, 0)); });
             if (!means) continue;
             float* own = means + size_t(first + n) * z.stride;
-            if (!known) mean_of(s, some(to, n, 1), s.columns(first + n), own);
+            if (!known) mean_of(some(to, n, 1), s.columns(first + n), own);
             multiply_by(gate.forward(own), some(to, n, 1));
         }
         return to;
@@ -277,7 +277,7 @@ class TrainingUnit {
                 else std::fill(to, to + z.stride, 0.f);
             }
     }
-    static void mean_of(const UnitShape& s, const Images& x, int columns, float* mean) {
+    static void mean_of(const Images& x, int columns, float* mean) {
         const float share = 1.f / (float(x.h) * columns);
         for (int c = 0; c < x.stride; c += LANES) {
             Vec sum{};
