@@ -14,7 +14,7 @@ from functools import singledispatch
 import numpy as np
 
 from crnn_jt import layers
-from crnn_jt.backend import conv_units, nn, ops
+from crnn_jt.backend import nn, ops, run_stack
 from crnn_jt.layers import Layer, Plan, recall
 from crnn_jt.modules import module_of
 from crnn_jt.padding import LOWEST, after, fill
@@ -31,7 +31,7 @@ class Stack(nn.Module):
 
     def __init__(self, plan: Plan):
         super().__init__()
-        self.plan, self.units = plan, _units(plan)
+        self.plan = plan
         self.calls = tuple(_call_of(layer) for layer in plan)
         for position, layer in enumerate(plan):
             module = module_of(layer)
@@ -44,26 +44,18 @@ class Stack(nn.Module):
 
     def with_sizes(self, x, sizes: np.ndarray | None = None, kept: dict | None = None) -> tuple:
         """The output and its valid sizes."""
-        at_once = self._by_units(x, sizes)
-        return self._chain(x, sizes, kept)[:2] if at_once is None else (at_once, self._after(sizes))
+        return self._run(x, sizes, kept)[0]
 
     def maps(self, x, sizes: np.ndarray | None, taps: Sequence[int], kept: dict | None = None) -> list[tuple]:
         """The values, with their valid sizes, after the layers at these positions."""
-        tapped = self._chain(x, sizes, kept, taps)[2]
+        tapped = self._run(x, sizes, kept, taps)[1]
         return [tapped[tap] for tap in taps]
 
-    def _by_units(self, x, sizes: np.ndarray | None):
-        """The output by a path of the backend's for training units of convolution, norm, ReLU and pooling; or None."""
-        if not self.units:
-            return None
-        found = [
-            (getattr(self, str(conv)), None if norm is None else getattr(self, str(norm)), pool)
-            for conv, norm, pool in self.units
-        ]
-        return conv_units(found, x, sizes)
-
-    def _after(self, sizes: np.ndarray | None) -> np.ndarray | None:
-        return None if sizes is None else layers.out_shape(self.plan, 0, sizes)[1]
+    def _run(self, x, sizes: np.ndarray | None, kept: dict | None, taps: Sequence[int] = ()) -> tuple[tuple, dict]:
+        """The output with its sizes, and such pairs after `taps`: by the backend's path for whole plans, where it has
+        one for this, else layer by layer.
+        """
+        return run_stack(self, x, sizes, taps) or self._chain(x, sizes, kept, taps)
 
     def _chain(self, x, sizes: np.ndarray | None, kept: dict | None, taps: Sequence[int] = ()) -> tuple:
         kept, tapped = dict(kept or {}), {}
@@ -71,26 +63,7 @@ class Stack(nn.Module):
             x, sizes = call(layer, getattr(self, str(position), None), x, sizes, kept)
             if position in taps:
                 tapped[position] = (x, sizes)
-        return x, sizes, tapped
-
-
-def _units(plan: Plan) -> tuple[tuple, ...]:
-    """A plan of nothing but units: position of a convolution, of its norm or None, then ReLU, then the windows
-    (kernel, stride, padding) of a max pooling or None. () for any other plan.
-    """
-    units, position = [], 0
-    kinds = (layers.Conv, layers.BatchNorm, layers.Activation, layers.MaxPool)
-    while position < len(plan):
-        found: list[int | None] = [None] * 4
-        for part, kind in enumerate(kinds):
-            if position < len(plan) and type(plan[position]) is kind:  # like `freeze`: fusing depends on what follows
-                found[part], position = position, position + 1
-        conv, norm, relu, pool = found
-        if conv is None or relu is None or plan[relu].kind != "relu":
-            return ()
-        windows = None if pool is None else (plan[pool].kernel, plan[pool].stride, plan[pool].padding)
-        units.append((conv, norm, windows))
-    return tuple(units)
+        return (x, sizes), tapped
 
 
 class PlanStage(nn.Module):
@@ -143,15 +116,19 @@ class ChoiceUnit(nn.Module):
 
     def execute(self, x, sizes: np.ndarray | None, kept: dict) -> tuple:
         """The candidate's value and its sizes."""
-        drawn = self.drawn or (int(ops.numpy(self.alphas).argmax()),)
-        values = [getattr(self, str(number)).with_sizes(x, sizes, kept) for number in drawn]
-        (value, sizes), shape = values[0], tuple(values[0][0].shape)
-        if len(drawn) == 1:
-            return value, sizes
-        shares = ops.softmax(ops.concat([self.alphas[number : number + 1] for number in drawn], 0), 0)
+        values = [getattr(self, str(number)).with_sizes(x, sizes, kept) for number in self.chosen()]
+        return (values[0][0] if len(values) == 1 else self.blend([value for value, _ in values])), values[0][1]
+
+    def chosen(self) -> tuple[int, ...]:
+        """The numbers of the candidates that are computed."""
+        return self.drawn or (int(ops.numpy(self.alphas).argmax()),)
+
+    def blend(self, values: list):
+        """The first of two drawn candidates' values, any shape, with the slope of a binary gate between both."""
+        shares = ops.softmax(ops.concat([self.alphas[number : number + 1] for number in self.drawn], 0), 0)
         gates = ops.array(np.float32([1, 0])) + shares - ops.stop_gradient(shares)  # (2,): value 1, 0; slope of shares
-        both = ops.stack([value for value, _ in values], 0).reshape((2, -1))
-        return ops.matmul(gates.reshape((1, 2)), both).reshape(shape), sizes
+        both = ops.stack(values, 0).reshape((2, -1))
+        return ops.matmul(gates.reshape((1, 2)), both).reshape(tuple(values[0].shape))
 
 
 module_of.register(layers.Residual, ResidualUnit)

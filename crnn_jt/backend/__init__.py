@@ -18,7 +18,7 @@ targets, masks) stay numpy until an operator needs them. Both backends export th
     flush          start what is asked for           synchronize wait for it, before a clock is read
     to_device      cpu or cuda, from now on          precision   the context of a forward pass: float32 or bfloat16
     fused          passes over all parameters in one call (foreach): sum_of_squares, adam, average
-    kernels        whether the CPU kernels run       conv_units  convolution units that train on them, else None
+    kernels        whether the CPU kernels run       run_stack   a plan that trains on them as a whole, else None
     ranks          of MPI: rank, count, start (the same weights everywhere), mean (of gradients)
     NAME           of the backend, for reports
 """
@@ -44,13 +44,12 @@ assign, gradients, no_grad, seed = _chosen.assign, _chosen.gradients, _chosen.no
 replaced = _chosen.replaced
 flush, synchronize = _chosen.flush, _chosen.synchronize
 to_device, precision = _chosen.to_device, _chosen.precision
-kernels, conv_units = _chosen.kernels, _chosen.conv_units
+kernels, run_stack = _chosen.kernels, _chosen.run_stack
 
 __all__ = [
     "NAME",
     "assign",
     "buffers",
-    "conv_units",
     "flush",
     "fused",
     "gradients",
@@ -63,6 +62,7 @@ __all__ = [
     "precision",
     "ranks",
     "replaced",
+    "run_stack",
     "seed",
     "state",
     "synchronize",

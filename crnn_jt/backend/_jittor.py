@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
 
@@ -164,19 +164,21 @@ def precision(name: str) -> AbstractContextManager:
     return nullcontext()
 
 
-def conv_units(units: list[tuple], x, widths: np.ndarray | None = None):
-    """A chain of units of convolution, batch norm, ReLU and max pooling that trains in the kernels' own layout.
+def run_stack(stack, x, widths: np.ndarray | None = None, taps: Sequence[int] = ()) -> tuple | None:
+    """A plan of image layers that trains in the kernels' own layout, from the first layer to the last.
 
-    `units` are (Conv2d, BatchNorm2d or None, pooling's (kernel, stride, padding) or None); x (N, C, H, W), `widths`
-    (N,) its images' own -> (N, C', H', W'). None where there is no such path and the layers must run one by one:
-    without kernels, over several ranks, outside of training, with grouped or dilated convolutions, or where a module
-    is of another type than these two, a subclass for one.
+    `stack` is a module with a `plan` whose layers' modules are its attributes by place; x (N, C, H, W), `widths` (N,)
+    its images' own. -> the value (N, C', H', W') with its widths, and such a pair for each place in `taps`. None where
+    there is no such path and the layers must run one by one: without kernels, over several ranks, outside of training,
+    where the kernels lack a layer, or where a module is of another type than the layer's own, a subclass for one.
     """
-    if not kernels() or ranks.count > 1 or not all(_jittor_layers.trains_as_unit(*unit[:2]) for unit in units):
+    if not kernels() or ranks.count > 1 or len(x.shape) != 4:
         return None
-    from crnn_jt.backend.fast.units import run_units
+    from crnn_jt.backend.fast import units
 
-    return run_units(units, x, widths)
+    if not units.covers(stack, _jittor_layers.trains_plainly, taps):
+        return None
+    return units.run_stack(stack, x, widths, taps)
 
 
 def _broadcast(module) -> None:

@@ -27,14 +27,19 @@ def set_parameter(module, name: str, array: np.ndarray) -> None:
 
 
 class Conv2d(jt.nn.Conv):
-    """Jittor's convolution; on the CPU it runs in the kernels (`fast/conv.py`), forward and backward.
+    """Jittor's convolution; on the CPU it runs in the kernels (`fast/conv.py`, `fast/mobile.py`), both ways.
 
-    The kernels know neither groups nor dilation: those run in Jittor's own operators everywhere.
+    The kernels know no dilation, and no groups but one for each channel: those run in Jittor's own operators.
     """
 
     def execute(self, x):
-        if not kernels() or not self.is_dense():
+        depthwise = self.dilation == (1, 1) and self.groups == self.in_channels == self.out_channels > 1
+        if not kernels() or not (depthwise or self.is_dense()):
             return super().execute(x)
+        if depthwise:
+            from crnn_jt.backend.fast.mobile import depthwise2d
+
+            return depthwise2d(x, self)
         from crnn_jt.backend.fast.conv import conv2d
 
         return conv2d(x, self.weight, self.bias, self.stride, self.padding)
@@ -81,14 +86,10 @@ class BatchNorm2d(jt.nn.BatchNorm):
             running.update(running + (own - running) * self.momentum)
 
 
-def trains_as_unit(conv, norm) -> bool:
-    """Whether the kernels' path for units does what these modules would: subclasses may do more and are not asked."""
-    return (
-        type(conv) is Conv2d
-        and conv.is_dense()
-        and conv.is_training()
-        and (norm is None or (type(norm) is BatchNorm2d and norm.is_training()))
-    )
+def trains_plainly(module) -> bool:
+    """Whether the kernels do what this convolution or norm would: subclasses may do more and are not asked."""
+    known = type(module) is BatchNorm2d or (type(module) is Conv2d and module.dilation == (1, 1))
+    return known and module.is_training()
 
 
 class LayerNorm(jt.nn.LayerNorm):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
 
@@ -273,8 +273,8 @@ def kernels() -> bool:
     return False
 
 
-def conv_units(units: list[tuple], x, widths: np.ndarray | None = None) -> None:
-    """Where there are kernels, a chain of convolution units that trains on them; here never: None."""
+def run_stack(stack, x, widths: np.ndarray | None = None, taps: Sequence[int] = ()) -> None:
+    """Where there are kernels, a plan that trains on them as a whole; here never: None."""
 
 
 def _sum_of_squares(arrays: list[torch.Tensor]) -> torch.Tensor:

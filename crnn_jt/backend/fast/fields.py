@@ -105,9 +105,32 @@ class Epilogue(Fields):
     eps: float64
     z: Images
     has_norm: int32
+    has_addend: int32
+    act: int32
+    defers: int32
     pool: Window
     inside: Integers
     kept: Integers
+
+
+@declare
+class Unit(Fields):
+    eps: float64
+    z: Images
+    out_channels: int32
+    depthwise: int32
+    window: Window
+    has_bias: int32
+    has_norm: int32
+    act: int32
+    gate_inner: int32
+    gate_squeeze: int32
+    gate_act: int32
+    clears: int32
+    measures: int32
+    defers: int32
+    deferred: int32
+    inside: Integers
 
 
 @declare

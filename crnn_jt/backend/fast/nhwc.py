@@ -32,9 +32,9 @@ def describe_images(shape, channels: int) -> fields.Images:
     return fields.Images(batch=batch, height=height, width=width, channels=channels, stride=stride)
 
 
-def to_nhwc(x):
-    """x (N, C, H, W) -> (N, H, W, stride); differentiable."""
-    return _ToNhwc.apply(x)
+def to_nhwc(x, narrow: bool = True):
+    """x (N, C, H, W) -> (N, H, W, stride); differentiable. With `narrow`, fewer than 4 channels are not padded."""
+    return _ToNhwc.apply(x, narrow)
 
 
 def to_nchw(x, channels: int):
@@ -43,14 +43,14 @@ def to_nchw(x, channels: int):
 
 
 class _ToNhwc(jt.Function):
-    def execute(self, x):
+    def execute(self, x, narrow):
         batch, channels, *size = x.shape
-        shape = (batch, *size, channels if channels < 4 else pad_channels(channels))
+        shape = (batch, *size, channels if narrow and channels < 4 else pad_channels(channels))
         self.shape, self.images = x.shape, describe_images(shape, channels)
         return build.call("crnn_call_to_nhwc", [x], [shape], self.images)[0]
 
     def grad(self, dy):
-        return build.call("crnn_call_to_nchw", [dy], [self.shape], self.images)[0]
+        return build.call("crnn_call_to_nchw", [dy], [self.shape], self.images)[0], None
 
 
 class _ToNchw(jt.Function):

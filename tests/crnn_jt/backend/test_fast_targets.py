@@ -52,18 +52,25 @@ def test_kernels_are_right_on_every_instruction_set(target):
 
 
 def trained() -> list[np.ndarray]:
-    """Result, statistics and gradients of two convolutions with what follows the first."""
+    """Result, statistics and gradients of two convolutions with what follows the first, and of units of mobile
+    networks.
+    """
     from crnn_jt.backend.fast.conv import convolve, jt
-    from crnn_jt.backend.fast.epilogue import apply_epilogue
+    from crnn_jt.backend.fast.epilogue import apply_epilogue, measure
     from crnn_jt.backend.fast.nhwc import to_nchw, to_nhwc
+    from tests.crnn_jt.backend.test_fast_mobile import UNITS, run_unit, unit_arrays
 
     rng = np.random.default_rng(0)
     shapes = ((3, 18, 6, 7), (20, 18, 3, 3), (17, 20, 2, 2), (20,), (20,))
     x, first, second, weight, bias = given = [jt.array(rng.standard_normal(s).astype(np.float32)) for s in shapes]
     norm = SimpleNamespace(weight=weight, bias=bias, eps=1e-3)
-    y, *statistics = apply_epilogue(convolve(to_nhwc(x), first, None, (1, 1), (1, 1)), 20, norm, MaxPool())
+    z = convolve(to_nhwc(x), first, None, (1, 1), (1, 1))
+    y, statistics = apply_epilogue(z, 20, norm, MaxPool()), measure(z, 20)
     y = to_nchw(convolve(y, second), 17)
-    return [v.numpy() for v in (y, *statistics, *jt.grad((y * y).sum(), given))]
+    found = [v.numpy() for v in (y, *statistics, *jt.grad((y * y).sum(), given))]
+    for shape, out, depthwise, inner in UNITS.values():
+        found += run_unit(unit_arrays(shape, out, depthwise, inner), depthwise)[1:]  # y itself is padded
+    return found
 
 
 @pytest.mark.skipif(os.environ.get("CRNN_BACKEND", "jittor") != "jittor", reason="Jittor's kernels")

@@ -11,8 +11,9 @@ import pytest
 if os.environ.get("CRNN_BACKEND", "jittor") != "jittor":
     pytest.skip("Jittor's kernels", allow_module_level=True)
 
-from crnn_jt import backend
+from crnn_jt import backend, layers
 from crnn_jt.backend import fast, ops
+from crnn_jt.blocks import conv_unit, inverted_residual
 from crnn_jt.models import Recognizer, build
 from crnn_jt.reading import SequenceReader
 from crnn_jt.registry import CORRECTORS
@@ -39,9 +40,20 @@ def losses(spec, steps=4) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("extractor", ["light", "vgg"])
+MOBILE = (
+    *conv_unit(1, 8, stride=(2, 2), activation="hardswish"),
+    *inverted_residual(8, 12, 20, (5, 5), (2, 1), "hardswish", gate=True),
+    *inverted_residual(12, 12, 36, stride=(1, 1), activation="relu6"),
+    *conv_unit(12, 18, (1, 1), padding=(0, 0), activation="hardswish"),
+    layers.MaxPool((8, 2), (8, 2)),
+)
+
+
+@pytest.mark.parametrize("extractor", ["light", "vgg", "mobile"])
 def test_the_loss_curve_is_the_plain_one(extractor, monkeypatch):
-    spec = model(extractor=extractor, image=PROPORTIONAL)
+    spec = model(extractor="light" if extractor == "mobile" else extractor, image=PROPORTIONAL)
+    if extractor == "mobile":
+        spec = replace(spec, extractor=StageSpec("plan", {"plan": layers.to_values(MOBILE)}))
     with_kernels = losses(spec)
     monkeypatch.setattr(fast, "available", lambda: False)
     plain = losses(spec)

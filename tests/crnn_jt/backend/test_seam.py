@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from crnn_jt import backend
+from crnn_jt import backend, layers
 from crnn_jt.backend import nn, ops
+from crnn_jt.stack import Stack
 from tests.crnn_jt import tiny
 
 RNG = np.random.default_rng(0)
@@ -322,20 +323,23 @@ class Halved(nn.Conv2d):
     forward = execute
 
 
-def test_convolution_units_only_where_they_do_the_same():
-    """A pruned or quantised convolution must not be passed over in training; nor may a grouped one."""
-    norm, pool = nn.BatchNorm2d(4), ((2, 2), (2, 2), (0, 0))
-    x = ops.array(tiny.pictures())
+def test_plans_run_at_once_only_where_the_layers_do_the_same():
+    """A pruned or quantised convolution must not be passed over in training; nor may a dilated one."""
+    norm, x = nn.BatchNorm2d(4), ops.array(tiny.pictures())
+    plan = (layers.Conv(1, 4, bias=False), layers.BatchNorm(4), layers.Activation("relu"), layers.MaxPool())
     for conv, expected in (
-        (nn.Conv2d(1, 4, (3, 3), (1, 1), (1, 1)), backend.kernels()),
-        (Halved(1, 4, (3, 3), (1, 1), (1, 1)), False),
-        (nn.Conv2d(1, 4, (3, 3), (1, 1), (1, 1), dilation=(2, 2)), False),
+        (nn.Conv2d(1, 4, (3, 3), (1, 1), (1, 1), bias=False), backend.kernels()),
+        (Halved(1, 4, (3, 3), (1, 1), (1, 1), bias=False), False),
+        (nn.Conv2d(1, 4, (3, 3), (1, 1), (1, 1), dilation=(2, 2), bias=False), False),
     ):
-        conv.train(), norm.train()
-        found = backend.conv_units([(conv, norm, pool)], x)
+        stack = Stack(plan)
+        setattr(stack, "0", conv)
+        setattr(stack, "1", norm)
+        stack.train()
+        found = backend.run_stack(stack, x)
         assert (found is not None) == expected
         if found is not None:
-            plain = ops.max_pool(ops.relu(norm(conv(x))), *pool)
-            np.testing.assert_allclose(ops.numpy(found), ops.numpy(plain), rtol=1e-3, atol=1e-4)
-        conv.eval(), norm.eval()
-        assert backend.conv_units([(conv, norm, pool)], x) is None
+            plain = ops.max_pool(ops.relu(norm(conv(x))), (2, 2), (2, 2), (0, 0))
+            np.testing.assert_allclose(ops.numpy(found[0][0]), ops.numpy(plain), rtol=1e-3, atol=1e-4)
+        stack.eval()
+        assert backend.run_stack(stack, x) is None

@@ -21,6 +21,13 @@ struct Images {
     size_t size() const { return size_t(n) * h * w * stride; }
 };
 
+// Images `first` and on, `count` of them.
+CRNN_INLINE Images some(Images images, int first, int count) {
+    images.data = images.pixel(first, 0, 0);
+    images.n = count;
+    return images;
+}
+
 // Channels of one pixel, no more of them; whole vectors first.
 CRNN_INLINE void copy_channels(const float* from, int channels, float* to) {
     int c = 0;

@@ -112,11 +112,6 @@ class TrainingConv {
     static void each_group(const ConvShape& s, const Work& work) {
         for (int n = 0; n < s.n; n += s.together()) work(n, std::min(s.together(), s.n - n));
     }
-    static Images some(Images images, int first, int count) {
-        images.data = images.pixel(first, 0, 0);
-        images.n = count;
-        return images;
-    }
 
     // With whichever convolution was packed last.
     void convolve(const ConvShape& s, const Images& from, const Images& to) {

@@ -10,9 +10,21 @@
 
 namespace crnn {
 
+// Where outputs go: `floats` of each pixel, which need not lie side by side.
+struct Grid {
+    float* data;
+    int n, h, w, floats;
+    int64_t image, row, pixel;  // floats from one to the next
+    Grid(float* to, int images, int rows, int columns, int channels, int64_t image, int64_t row, int64_t pixel)
+        : data(to), n(images), h(rows), w(columns), floats(channels), image(image), row(row), pixel(pixel) {}
+    Grid(const Images& y)
+        : Grid(y.data, y.n, y.h, y.w, y.stride, int64_t(y.h) * y.w * y.stride, int64_t(y.w) * y.stride, y.stride) {}
+    float* at(int n, int i, int j) const { return data + n * image + i * row + j * pixel; }
+};
+
 class DepthwiseConv {
   public:
-    // weight (channels, kh, kw), bias (channels,).
+    // weight (channels, kh, kw), bias (channels,) or null.
     void pack(int channels, const Window& window, const float* weight, const float* bias) {
         window_ = window;
         taps_ = window.kh * window.kw;
@@ -20,7 +32,7 @@ class DepthwiseConv {
         for (int c = 0; c < padded(channels); c++)
             for (int i = 0; i <= taps_; i++) {
                 float value = 0.f;
-                if (c < channels) value = i ? weight[size_t(c) * taps_ + i - 1] : bias[c];
+                if (c < channels) value = i ? weight[size_t(c) * taps_ + i - 1] : bias ? bias[c] : 0.f;
                 to[(size_t(c / LANES) * (taps_ + 1) + i) * LANES + c % LANES] = value;
             }
     }
@@ -28,9 +40,9 @@ class DepthwiseConv {
     // `end` is an activation, or is called with each tile's sums: end(sums [pixels][vecs * LANES], pixels, vecs, at, c)
     // of the pixels from value `at` of y on, c of which is their first channel.
     template <class End>
-    void run(const Images& x, const End& end, const Images& y) const {
+    void run(const Images& x, const End& end, const Grid& y) const {
         const int parts = y.n * y.h < threads() ? threads() : 1;  // of a row, where there are few
-#pragma omp parallel for collapse(3) schedule(static) if (double(y.size()) * taps_ > SMALL)
+#pragma omp parallel for collapse(3) schedule(static) if (double(y.n) * y.h * y.w * y.floats * taps_ > SMALL)
         for (int n = 0; n < y.n; n++)
             for (int i = 0; i < y.h; i++)
                 for (int z = 0; z < parts; z++) columns(x, n, i, y.w * z / parts, y.w * (z + 1) / parts, end, y);
@@ -56,14 +68,14 @@ class DepthwiseConv {
     // Where a tile's outputs are, and the steps from pixel to pixel and from row to row of its inputs.
     struct Spot {
         float* y;
-        int stride;
+        int64_t stride;
         int64_t pixel, row;
         int64_t at;  // floats before it
     };
 
     // Outputs first..last of a row; of those from `left` to `right` no window sticks out sideways.
     template <class End>
-    void columns(const Images& x, int n, int i, int first, int last, const End& end, const Images& y) const {
+    void columns(const Images& x, int n, int i, int first, int last, const End& end, const Grid& y) const {
         const Window& w = window_;
         const int room = x.w + w.pw - w.kw;
         const int left = std::clamp((w.pw + w.sw - 1) / w.sw, first, last);
@@ -83,26 +95,26 @@ class DepthwiseConv {
         p.x = x.pixel(n, top + p.u0, left + p.v0);
         return p;
     }
-    Spot spot(const Images& x, int n, int i, int j, const Images& y) const {
-        float* to = y.pixel(n, i, j);
-        return {to, y.stride, int64_t(window_.sw) * x.stride, int64_t(x.w) * x.stride, to - y.data};
+    Spot spot(const Images& x, int n, int i, int j, const Grid& y) const {
+        float* to = y.at(n, i, j);
+        return {to, y.pixel, int64_t(window_.sw) * x.stride, int64_t(x.w) * x.stride, to - y.data};
     }
 
     template <class End>
-    void border(const Images& x, int n, int i, int j, const End& end, const Images& y) const {
+    void border(const Images& x, int n, int i, int j, const End& end, const Grid& y) const {
         const Places p = places(x, n, i, j);
         const Spot s = spot(x, n, i, j, y);
         int c = 0;
-        for (; c + 4 * LANES <= y.stride; c += 4 * LANES) tile<1, 4>(p, s, x.stride, c, end);
-        for (; c < y.stride; c += LANES) tile<1, 1>(p, s, x.stride, c, end);
+        for (; c + 4 * LANES <= y.floats; c += 4 * LANES) tile<1, 4>(p, s, x.stride, c, end);
+        for (; c < y.floats; c += LANES) tile<1, 1>(p, s, x.stride, c, end);
     }
     template <class End>
-    void inner(const Images& x, int n, int i, int j, int count, const End& end, const Images& y) const {
+    void inner(const Images& x, int n, int i, int j, int count, const End& end, const Grid& y) const {
         const Places p = places(x, n, i, j);
         const Spot s = spot(x, n, i, j, y);
         int c = 0;
-        for (; c + 2 * LANES <= y.stride; c += 2 * LANES) tile_of<2>(count, p, s, x.stride, c, end);
-        for (; c < y.stride; c += LANES) tile_of<1>(count, p, s, x.stride, c, end);
+        for (; c + 2 * LANES <= y.floats; c += 2 * LANES) tile_of<2>(count, p, s, x.stride, c, end);
+        for (; c < y.floats; c += LANES) tile_of<1>(count, p, s, x.stride, c, end);
     }
 
     template <int V, class End>
@@ -149,7 +161,7 @@ class DepthwiseConv {
             for (int k = 0; k < P; k++)
 #pragma GCC unroll 4
                 for (int v = 0; v < V; v++)
-                    store(s.y + int64_t(k) * s.stride + c + v * LANES, clips(end) ? clip(sum[k][v], end) : sum[k][v]);
+                    store(s.y + k * s.stride + c + v * LANES, clips(end) ? clip(sum[k][v], end) : sum[k][v]);
             if (end != Act::none && !clips(end)) activate_rows({s.y + c, s.stride, nullptr, nullptr, end}, P, V);
         } else {
             alignas(64) float sums[P * V * LANES];

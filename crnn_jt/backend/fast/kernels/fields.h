@@ -61,9 +61,34 @@ CRNN_FIELDS(Epilogue, {
     double eps;
     Images z;
     int32_t has_norm;
+    int32_t has_addend;
+    int32_t act;
+    int32_t defers;
     Window pool;
     Integers inside;
     Integers kept;
+})
+
+// Norm, activation, gate, then a 1x1 or a depthwise convolution; `inside` (batch,) columns of z, none where all count:
+// with `clears` the convolution finds zeros beyond them. `measures`: also mean and variance of what comes out. With
+// `defers` backward leaves the norm's last step to the operator before, with `deferred` the one after has left its own.
+CRNN_FIELDS(Unit, {
+    double eps;
+    Images z;
+    int32_t out_channels;
+    int32_t depthwise;
+    Window window;
+    int32_t has_bias;
+    int32_t has_norm;
+    int32_t act;
+    int32_t gate_inner;
+    int32_t gate_squeeze;
+    int32_t gate_act;
+    int32_t clears;
+    int32_t measures;
+    int32_t defers;
+    int32_t deferred;
+    Integers inside;
 })
 
 // On (batch, channels, area).
@@ -136,9 +161,10 @@ CRNN_FIELDS(Average, {
     Integers sizes;
 })
 
-static const Layout TRAINING_LAYOUTS[] = {
-    IntegersLayout, WindowLayout, ImagesLayout, ConvLayout,         EpilogueLayout, BatchNormLayout, MaxPoolLayout,
-    ReLULayout,     BiLSTMLayout, CTCLayout,    SumOfSquaresLayout, AdamLayout,     AverageLayout,   RegionsLayout};
+static const Layout TRAINING_LAYOUTS[] = {IntegersLayout,     WindowLayout, ImagesLayout,    ConvLayout,
+                                          EpilogueLayout,     UnitLayout,   BatchNormLayout, MaxPoolLayout,
+                                          RegionsLayout,      ReLULayout,   BiLSTMLayout,    CTCLayout,
+                                          SumOfSquaresLayout, AdamLayout,   AverageLayout};
 
 }  // namespace fields
 

@@ -10,6 +10,7 @@
 #include "nchw.h"
 #include "network_face.h"
 #include "regions.h"
+#include "unit_train.h"
 #include "update.h"
 
 using namespace crnn;
@@ -23,7 +24,30 @@ ConvShape conv_shape(const fields::Conv& f) {
 }
 
 Epilogue epilogue(const Message<fields::Epilogue>& m) {
-    return {bool(m->has_norm), m->eps, window(m->pool), m.array(m->inside), m.array(m->kept)};
+    return {Act(m->act), window(m->pool), m.array(m->inside), m.array(m->kept)};
+}
+
+// From four arrays on, or none.
+NormArrays norm_arrays(bool there, Inputs in) { return there ? NormArrays{in[0], in[1], in[2], in[3]} : NormArrays{}; }
+
+UnitShape unit_shape(const Message<fields::Unit>& m) {
+    const UnitShape whole{images(m->z, nullptr), m->out_channels,    bool(m->depthwise), window(m->window),
+                          Act(m->act),           m.array(m->inside), bool(m->clears)};
+    return whole.in_bands(m->gate_inner);
+}
+
+// The same memory as images of `shape`.
+Images over(Images shape, const float* data) {
+    shape.data = const_cast<float*>(data);
+    return shape;
+}
+
+// weight, then what there is of bias; norm's weight, bias, mean, var; gate's w1, b1, w2, b2.
+UnitArrays unit_arrays(const fields::Unit& f, Inputs in) {
+    UnitArrays a{*in++, f.has_bias ? *in++ : nullptr, norm_arrays(f.has_norm, in), f.eps, {}};
+    if (f.has_norm) in += 4;
+    if (f.gate_inner) a.gate = {f.gate_inner, Act(f.gate_squeeze), Act(f.gate_act), in[0], in[1], in[2], in[3]};
+    return a;
 }
 
 NchwShape nchw_shape(const fields::BatchNorm& f) { return {f.batch, f.channels, f.area}; }
@@ -34,10 +58,14 @@ Recurrence recurrence(const Message<fields::BiLSTM>& m, float* gates, float* h, 
 
 float* readable(const float* data) { return const_cast<float*>(data); }  // for structures that know no const
 
-// One for the process: its memory is kept from step to step, and Jittor runs one operator at a time.
+// One each for the process: its memory is kept from step to step, and Jittor runs one operator at a time.
 TrainingConv& training_conv() {
     static TrainingConv conv;
     return conv;
+}
+TrainingUnit& training_unit() {
+    static TrainingUnit unit;
+    return unit;
 }
 
 }  // namespace
@@ -115,29 +143,67 @@ const char* crnn_call_conv_weight_grad(Inputs in, Outputs out, Words words) {
     });
 }
 
-// fields::Epilogue, channels-last. In z, with has_norm also weight, bias (C,); out y, with has_norm also mean, var
-// (C,).
+// fields::Images, channels-last. In z; out mean, var (C,).
+const char* crnn_call_statistics(Inputs in, Outputs out, Words words) {
+    const Message<fields::Images> m(words);
+    return call([&] { statistics(images(*m, readable(in[0])), out[0], out[1]); });
+}
+
+// fields::Epilogue, channels-last. In z, with has_norm also weight, bias, mean, var (C,), with has_addend also that;
+// out y.
 const char* crnn_call_epilogue(Inputs in, Outputs out, Words words) {
     return call([&] {
         const Message<fields::Epilogue> m(words);
         const Epilogue e = epilogue(m);
-        const Images z = images(m->z, readable(in[0])), y = e.output(z, out[0]);
-        TrainingEpilogue work(e, z);
-        if (e.norm) work.forward(in[1], in[2], y, out[1], out[2]);
-        else work.forward(nullptr, nullptr, y, nullptr, nullptr);
+        const Images z = images(m->z, readable(in[0]));
+        const float* addend = m->has_addend ? in[m->has_norm ? 5 : 1] : nullptr;
+        TrainingEpilogue(e, z, norm_arrays(m->has_norm, in + 1), m->eps).forward(addend, e.output(z, out[0]));
     });
 }
 
-// In dy, z, with has_norm also weight, bias, mean, var; out dz, with has_norm also dweight, dbias.
+// In dy, z, with has_norm also weight, bias, mean, var; out dz, with has_norm also dweight, dbias, with defers also
+// what is left to do to dz (3, stride).
 const char* crnn_call_epilogue_grad(Inputs in, Outputs out, Words words) {
     return call([&] {
         const Message<fields::Epilogue> m(words);
         const Epilogue e = epilogue(m);
         const Images z = images(m->z, readable(in[1])), dz = images(m->z, out[0]);
-        const Images dy = e.output(z, readable(in[0]));
-        TrainingEpilogue work(e, z);
-        if (e.norm) work.backward(in[2], in[3], in[4], in[5], dy, dz, out[1], out[2]);
-        else work.backward(nullptr, nullptr, nullptr, nullptr, dy, dz, nullptr, nullptr);
+        const TrainingEpilogue work(e, z, norm_arrays(m->has_norm, in + 2), m->eps);
+        work.backward(e.output(z, readable(in[0])), dz, m->has_norm ? out[1] : nullptr, m->has_norm ? out[2] : nullptr,
+                      m->defers ? out[3] : nullptr);
+    });
+}
+
+// fields::Unit, channels-last. In z and `unit_arrays`; out y, with measures also mean, var (C,), with a gate also the
+// means (N, stride) that it is made of.
+const char* crnn_call_unit(Inputs in, Outputs out, Words words) {
+    return call([&] {
+        const Message<fields::Unit> m(words);
+        const UnitShape s = unit_shape(m);
+        Outputs means = out + (m->measures ? 3 : 1);
+        training_unit().forward(s, unit_arrays(*m, in + 1), over(s.z, in[0]), s.output(out[0]),
+                                m->measures ? out[1] : nullptr, m->measures ? out[2] : nullptr,
+                                m->gate_inner ? *means : nullptr);
+    });
+}
+
+// In dy, z, with deferred y and what is left to do to dy, with a gate the means, then `unit_arrays`; out dz, then the
+// gradients of those arrays but mean and var, with defers also what is left to do to dz (3, stride).
+const char* crnn_call_unit_grad(Inputs in, Outputs out, Words words) {
+    return call([&] {
+        const Message<fields::Unit> m(words);
+        const UnitShape s = unit_shape(m);
+        const Images dy = s.output(readable(*in++)), z = over(s.z, *in++), dz = over(s.z, *out++);
+        UnitOutput output;
+        if (m->deferred) output = {in[0], in[1]}, in += 2;
+        const float* means = m->gate_inner ? *in++ : nullptr;
+        UnitSlopes slopes{};
+        slopes.weight = *out++;
+        if (m->has_bias) slopes.bias = *out++;
+        if (m->has_norm) slopes.norm_weight = *out++, slopes.norm_bias = *out++;
+        for (int k = 0; m->gate_inner && k < 4; k++) slopes.gate[k] = *out++;
+        if (m->defers) slopes.after = *out++;
+        training_unit().backward(s, unit_arrays(*m, in), z, dy, output, means, dz, slopes);
     });
 }
 
