@@ -44,7 +44,7 @@ class RegionReader(SequenceReader):
         channel = self.channel(language) if lexicon is None else None
         each_width = by_width(widths)
         batches = ((rows, np.ascontiguousarray(regions[rows][..., : widths[rows[0]]])) for rows in each_width)
-        return self._read_batches(batches, len(regions), lexicon, channel, spans=True)
+        return self._read_batches(self._look_at(batches), len(regions), lexicon, channel, spans=True)
 
 
 class SpotReader(TextDetector):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 _UNITS = "st nd rd th am pm hr hrs h kg g ml l m km mph cm gb mb tb mhz v w mm oz lb ft p k x d s c a b e i n"
 UNITS = frozenset(_UNITS.split())
 ENDINGS = ("com", "co.uk", "org", "net", "de", "fr", "nl", "info", "in", "edu", "gov", "it", "es", "eu", "us", "uk")
+_BARE = tuple(ending.replace(".", "") for ending in ENDINGS)
 _COMMON_ENDING = {"com": 0.6, "co.uk": 0.08, "org": 0.08, "net": 0.08}
 _PARTS = re.compile(r"[0-9]+|[^\W0-9_]+|[\W_]+")
 _LETTERS, _SIGNS = 26, 20  # among how many a letter of a code, a sign within a number are chosen
@@ -23,6 +24,8 @@ Chance = Callable[[str], float]
 
 def code_chance(text: str, word: Chance) -> float:
     """Runs of digits, letters and signs: 1984, 22nd, a1, 5.99, kl05ab; 0 for what has no digit."""
+    if text.isalpha():
+        return 0.0
     parts = _PARTS.findall(text)
     if not any(part[0].isdigit() for part in parts):
         return 0.0
@@ -49,7 +52,7 @@ def letters_chance(text: str) -> float:
 
 def pair_chance(text: str, word: Chance) -> float:
     """Two listed words written as one, of two letters at least each."""
-    return sum(word(text[:cut]) * word(text[cut:]) for cut in range(2, len(text) - 1))
+    return sum(first * word(text[cut:]) for cut in range(2, len(text) - 1) if (first := word(text[:cut])))
 
 
 def address_name(text: str) -> tuple[str, float] | None:
@@ -59,6 +62,8 @@ def address_name(text: str) -> tuple[str, float] | None:
     """
     plain = text.replace(".", "")
     prefix = plain.startswith("www")
+    if not prefix and not plain.endswith(_BARE):
+        return None
     name = plain[3:] if prefix else plain
     for ending in ENDINGS:
         bare = ending.replace(".", "")
