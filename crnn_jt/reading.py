@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -158,7 +158,7 @@ class SequenceReader:
     ) -> list[Prediction]:
         """The second half of `read`: what stands in pictures that were seen."""
         words, channel = self._open_words(lexicon, language)
-        each_width = by_width([sight.image.shape[2] for sight in sights])
+        each_width = by_width([(sight.image.shape[2], len(sight.log_probs)) for sight in sights])
         batches = (_join_sights(rows, [sights[row] for row in rows]) for rows in each_width)
         predictions = self._read_batches(batches, len(sights), words, channel, alternatives, spans)
         return [replace(one, warning=sight.warning) for one, sight in zip(predictions, sights)]
@@ -429,14 +429,14 @@ def _lengthen(log_probs: np.ndarray, steps: int) -> np.ndarray:
     return longer
 
 
-def by_width(widths: Sequence[int], batch: int = BATCH) -> list[list[int]]:
-    """Positions of images in groups of equal width, `batch` at most in each.
+def by_width(widths: Sequence[Hashable], batch: int = BATCH) -> list[list[int]]:
+    """Positions of images in groups of equal width (and of whatever else is said of each), `batch` at most in each.
 
     Nothing is padded, so that the text read from an image cannot depend on its batch mates.
     """
-    groups: dict[int, list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for position, width in enumerate(widths):
-        groups.setdefault(int(width), []).append(position)
+        groups.setdefault(width, []).append(position)
     return [rows[i : i + batch] for rows in groups.values() for i in range(0, len(rows), batch)]
 
 

@@ -24,7 +24,7 @@ from data_tools.words.language import Language
 from ocr.documents import see
 from ocr.order import join_words
 from ocr.page import Line, Page, Piece, Word, make_lines
-from ocr.turning import ANGLES, BLIND, Eyes, View, find_view, lay, turn, turn_lines_back
+from ocr.turning import ANGLES, BLIND, Eyes, View, find_view, turn, turn_lines_back
 from ocr.words import split_words
 
 MODELS = {"default": ("db-light", "none", "line-light"), "plain": ("db-light", "none", "crnn-light")}
@@ -148,7 +148,7 @@ class PhotoReader:
         """
         image = see(picture)
         view = self._look(image, self.options.angle or 0)
-        pieces = [(lay(each.quad), each) for each in view.found if each.score >= SURE]
+        pieces = [(quad, each) for quad, each in zip(view.quads, view.found) if each.score >= SURE]
         lines = make_lines([Piece((Word("", each.score, quad),), quad, each.polygon) for quad, each in pieces])
         return Page(*image.size, turn_lines_back(lines, view.angle, *image.size), view.angle, view.scale)
 
@@ -215,7 +215,7 @@ class PhotoReader:
         """The quads of the regions, those of overturned text turned round, and what the recogniser sees of each. They
         are cut out once, some at a time, since together they may be as large as the picture.
         """
-        quads = [lay(each.quad) for each in view.found]
+        quads = view.quads
         if self.direction is None:
             return quads, [] if eyes is BLIND else view.see(range(len(quads)), eyes)
         upright, sights = [], []

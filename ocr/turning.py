@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from PIL import Image
 
 from crnn_jt.decoding.regions import Found
 from crnn_jt.reading import Prediction
-from data_tools.photos.cutting import cut, is_tall, lay_down, measure
+from data_tools.photos.cutting import TALL, cut, is_tall, lay_down, measure
 from data_tools.stopwatch import stage
 from ocr.page import Line
 
@@ -76,19 +78,37 @@ class View:
     def see(self, numbers: Sequence[int], eyes: Eyes) -> list[Any]:
         """What a recogniser sees of regions, each as it is read; of those that it saw before, what it saw."""
         new = [number for number in numbers if number not in self.seen]
-        self.seen.update(zip(new, eyes.see(self.cut(lay(self.found[number].quad)) for number in new)))
+        self.seen.update(zip(new, eyes.see(self.cut(self.quads[number]) for number in new)))
         return [self.seen[number] for number in numbers]
+
+    @cached_property
+    def quads(self) -> list[np.ndarray]:
+        """Of each region, as it is read: a tall one holds text that runs up."""
+        return [lay_down(each.quad) if is_tall(each.quad) else each.quad for each in self.found]
+
+    @cached_property
+    def level(self) -> list[float]:
+        """Of each region how many times as wide as high it is: below 1 of what runs up."""
+        sizes = (measure(each.quad) for each in self.found)
+        return [width / height for width, height in sizes]
 
     def cut(self, quad: np.ndarray) -> np.ndarray:
         """What a quad (4, 2) of the turned picture holds, (h, w, 3), from its top left."""
-        width, height = self.image.size[::-1] if self.angle in (90, 270) else self.image.size
-        last = np.array([width, height]) - 1
-        low = np.clip(np.floor(quad.min(0)).astype(int) - AROUND, 0, last)
-        high = np.clip(np.ceil(quad.max(0)).astype(int) + AROUND, low + 1, last + 1)
-        corners = turn_back(np.stack([low, high]), self.angle, *self.image.size).astype(int)
+        size = self.image.size[::-1] if self.angle in (90, 270) else self.image.size
         with stage("crops"):
+            ends = zip(quad.min(0).tolist(), quad.max(0).tolist(), size)
+            sides = [_reach(first, last, length) for first, last, length in ends]
+            corners = np.array(sides).T  # left and top, right and bottom
+            if self.angle:
+                corners = turn_back(corners, self.angle, *self.image.size).astype(int)
             piece = self.image.crop((*corners.min(0).tolist(), *corners.max(0).tolist()))
-            return cut(np.asarray(turn(piece, self.angle)), quad - np.float32(low))
+            return cut(np.asarray(turn(piece, self.angle)), quad - np.float32([first for first, _ in sides]))
+
+
+def _reach(first: float, last: float, length: int) -> tuple[int, int]:
+    """The pixels, one at least, from a little before `first` to a little after `last`, in a picture of this length."""
+    begin = min(max(floor(first) - AROUND, 0), length - 1)
+    return begin, min(max(ceil(last) + AROUND, begin + 1), length)
 
 
 def turn(image: Image.Image, angle: int) -> Image.Image:
@@ -146,8 +166,8 @@ def find_view(look: Callable[[int], View], glance: Callable[[int], View], eyes: 
 
 def choose_voters(view: View) -> list[int]:
     """The longest level regions, by number."""
-    level = [n for n, found in enumerate(view.found) if is_tall(lay_down(found.quad))]
-    return sorted(level, key=lambda n: -measure(view.found[n].quad)[0])[:VOTERS]
+    level = [number for number, share in enumerate(view.level) if share > TALL]
+    return sorted(level, key=lambda number: -measure(view.found[number].quad)[0])[:VOTERS]
 
 
 def count_both_ways(view: View, eyes: Eyes) -> dict[int, float]:
@@ -169,25 +189,17 @@ def lies_level(view: View, most: float) -> bool:
     """Whether text runs along the lines of a view clearly enough that nobody need look at its side; `most` characters
     were read in it.
     """
-    level = tall = 0.0
-    for found in view.found:
-        width, height = measure(found.quad)
-        level += width / height if is_tall(lay_down(found.quad)) else 0
-        tall += height / width if is_tall(found.quad) else 0
+    level = sum(share for share in view.level if share > TALL)
+    tall = sum(1 / share for share in view.level if share < 1 / TALL)
     return (most >= FEW and 2 * tall < level) or (level >= LONG and 4 * tall < level)
-
-
-def lay(quad: np.ndarray) -> np.ndarray:
-    """A region's quad as it is read: a tall one holds text that runs up."""
-    return lay_down(quad) if is_tall(quad) else quad
 
 
 def _most_characters(view: View, voters: Sequence[int], read: Sequence[Prediction]) -> float:
     """As many characters as the other way up at most: as many as are read now, however badly, or one for each height of
     the regions.
     """
-    lengths = [width / height for width, height in (measure(view.found[number].quad) for number in voters)]
-    return max(sum(lengths), sum(sum(map(len, each.text.split())) for each in read))
+    lengths = sum(view.level[number] for number in voters)
+    return max(lengths, sum(sum(map(len, each.text.split())) for each in read))
 
 
 def _count(prediction: Prediction) -> float:

@@ -24,8 +24,6 @@ Chance = Callable[[str], float]
 
 def code_chance(text: str, word: Chance) -> float:
     """Runs of digits, letters and signs: 1984, 22nd, a1, 5.99, kl05ab; 0 for what has no digit."""
-    if text.isalpha():
-        return 0.0
     parts = _PARTS.findall(text)
     if not any(part[0].isdigit() for part in parts):
         return 0.0
@@ -50,9 +48,13 @@ def letters_chance(text: str) -> float:
     return 0.4 * 0.6 ** len(text) / _LETTERS ** len(text) if text.isalpha() else 0.0
 
 
-def pair_chance(text: str, word: Chance) -> float:
-    """Two listed words written as one, of two letters at least each."""
-    return sum(first * word(text[cut:]) for cut in range(2, len(text) - 1) if (first := word(text[:cut])))
+def pair_chance(text: str, find: Callable[[str], float | None]) -> float:
+    """Two listed words written as one, of two letters at least each; `find` gives the chance of a listed one."""
+    chance = 0.0
+    for cut in range(2, len(text) - 1):
+        if (first := find(text[:cut])) and (second := find(text[cut:])):
+            chance += first * second
+    return chance
 
 
 def address_name(text: str) -> tuple[str, float] | None:

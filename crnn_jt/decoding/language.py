@@ -9,6 +9,7 @@ searched: its reading's score is above what all the rest of the probability coul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -42,6 +43,10 @@ UNSEEN = -10.0
 """log P of the texts that are no candidates, for the confidence."""
 TOGETHER = 48
 """Words that are looked at together, of like length: the shorter are filled up to the longest."""
+DISMISSED = 1e-8
+"""A listed word that picture and language give less is not looked for: its confidence would be below 1e-5. Half of
+the time that photographs took in the search went into regions where there is no text.
+"""
 REMEMBERED = 20_000
 """Texts whose log P is remembered: forms and receipts say the same over and over."""
 
@@ -158,25 +163,39 @@ class Channel:
         doubtful = np.flatnonzero(reached <= rest)
         if len(doubtful):
             alone = np.ascontiguousarray(scaled[:, doubtful])
-            for n, found in zip(doubtful, self._search(alone, np.exp((reached - offsets)[doubtful]))):
+            floors = np.exp((reached - offsets)[doubtful]), DISMISSED * np.exp(-offsets[doubtful])
+            for n, found in zip(doubtful, self._search(alone, *floors)):
                 texts[n] = list(dict.fromkeys(texts[n] + found))
         return self._weigh(texts, scaled, offsets)
 
-    def _search(self, scaled: np.ndarray, floors: np.ndarray) -> list[list[str]]:
-        """The beam's best readings of each image, then the best listed word above its floor (N,), if there is any.
+    def _search(self, scaled: np.ndarray, floors: np.ndarray, dismissed: np.ndarray) -> list[list[str]]:
+        """The beam's best readings of each image, then the best listed word above its floor, if there is any.
 
-        What the beam says of listed words is a floor as well: no other one needs to be looked at below.
+        What is dismissed, and what the beam says of listed words, are floors (N,) as well: no other word needs to be
+        looked at below.
         """
         found = [[self._text(indices) for indices in own] for own in self._search_beams(scaled)]
-        pairs = [(n, text) for n, own in enumerate(found) for text in own if text in self.lexicon.number]
+        floors = np.maximum(floors, dismissed)
+        pairs = [(n, text, log_p) for n, own in enumerate(found) for text in own if (log_p := self._log_listed(text))]
         if pairs:
-            rows, texts = np.array([n for n, _ in pairs]), [text for _, text in pairs]
-            numbers = [self.lexicon.number[text] for text in texts]
-            scores = self._sum_paths(scaled, rows, texts) * self.weights.words[numbers]
-            floors = floors.copy()
+            rows, texts, logs = (
+                np.array([n for n, _, _ in pairs]),
+                [text for _, text, _ in pairs],
+                [p for *_, p in pairs],
+            )
+            scores = self._sum_paths(scaled, rows, texts) * np.exp(self.strength * np.array(logs))
             np.maximum.at(floors, rows, scores * (1 - 1e-9))
         best = self.lexicon.search(scaled, self.weights, floors)[0]
         return [own + [self.lexicon.words[number]] * (number >= 0) for own, number in zip(found, best.tolist())]
+
+    def _log_listed(self, text: str) -> float | None:
+        """log of the share and the bonus of a text that the lexicon lists; None of another one."""
+        folded = text.lower()
+        chance = self.prior.chances.get(folded)
+        if not chance or not (self.prior.folds or text in (folded, folded.capitalize(), folded.upper())):
+            return None
+        case = 1.0 if self.prior.folds else case_chance(text)
+        return math.log(chance * self.prior.shares.word * case) + BONUS * len(text)
 
     def _sum_paths(self, scaled: np.ndarray, rows: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """The forward sums (M,) of texts on images `rows` (M,)."""
@@ -274,8 +293,8 @@ class Channel:
             return self.prior.log_p(texts) + bonus
         words = [[word.strip(self.around) for word in text.split(" ")] for text in texts]
         flat = self.prior.log_p([word for line in words for word in line])
-        cuts = np.cumsum([len(line) for line in words])[:-1]
-        return np.array([part.sum() for part in np.split(flat, cuts)]) + bonus
+        ends = np.cumsum([len(line) for line in words])
+        return np.add.reduceat(flat, ends - [len(line) for line in words]) + bonus
 
 
 def open_channel(language: str | Language | None, symbols: tuple[str, ...], separator: str = "") -> Channel | None:

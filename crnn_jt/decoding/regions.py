@@ -122,10 +122,11 @@ class _Boxes:
 
 def _outline(contour: np.ndarray, covered: float, quad: np.ndarray, rule: Rule) -> np.ndarray:
     """The grown outline of a contour that covers little of its smallest rectangle; else that, grown."""
-    own = cv2.contourArea(contour)
-    if len(contour) <= 4 or own >= CURVED * covered:
+    own, length = cv2.contourArea(contour), cv2.arcLength(contour, True)
+    pixels = own + length / 2 + 1  # Pick's theorem: the contour leaves half of the outermost pixels out
+    if len(contour) <= 4 or pixels >= CURVED * covered:
         return quad
-    distance = 0.5 + rule.growth * own / max(cv2.arcLength(contour, True), 1e-6)
+    distance = 0.5 + rule.growth * own / max(length, 1e-6)
     grown = offset(contour.astype(np.float32) + np.float32(0.5), distance)
     return cv2.approxPolyDP(grown[0], 1.0, True)[:, 0] if grown else quad
 

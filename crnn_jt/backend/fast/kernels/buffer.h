@@ -55,10 +55,14 @@ class Arena {
     // At least `count` floats, until it goes back to a mark from before.
     float* take(size_t count) {
         const size_t wanted = (count + PAST + LINE - 1) / LINE * LINE;
+        if (!at_.block && !at_.used && !blocks_.empty() && blocks_[0].size < wanted) blocks_.clear();
         while (at_.block < blocks_.size() && blocks_[at_.block].size - at_.used < wanted) at_ = {at_.block + 1, 0};
         if (at_.block == blocks_.size()) blocks_.emplace_back(blocks_.empty() ? std::max(wanted, usual_) : wanted);
         float* found = blocks_[at_.block].memory->get() + at_.used;
         at_.used += wanted;
+        size_t before = 0;
+        for (size_t i = 0; i < at_.block; i++) before += blocks_[i].size;
+        most_ = std::max(most_, before + at_.used);
         return found;
     }
     Mark mark() const { return at_; }
@@ -66,16 +70,15 @@ class Arena {
 
     // At the end of a run. Several blocks become one when the next run begins.
     void give_back() {
-        size_t whole = 0;
-        for (const Block& block : blocks_) whole += block.size;
-        if (blocks_.size() > 1 || whole > KEPT) blocks_.clear();
-        usual_ = std::min(whole, KEPT);
+        if (blocks_.size() > 1 || most_ > KEPT) blocks_.clear();
+        usual_ = std::min(most_, KEPT);
+        most_ = 0;
         at_ = {};
     }
 
   private:
-    static constexpr size_t LINE = 16, PAST = 16;        // floats; a vector may read past the end
-    static constexpr size_t KEPT = size_t(32) << 20;  // floats that stay: 128 MB, enough for 1280x1280 pixels
+    static constexpr size_t LINE = 16, PAST = 16;     // floats; a vector may read past the end
+    static constexpr size_t KEPT = size_t(28) << 20;  // floats that stay: 112 MB, enough for 1280x1280 pixels
 
     struct Block {
         explicit Block(size_t floats) : memory(new Buffer), size(floats) { memory->need(floats); }
@@ -84,7 +87,7 @@ class Arena {
     };
     std::vector<Block> blocks_;
     Mark at_;
-    size_t usual_ = 0;
+    size_t most_ = 0, usual_ = 0;  // floats taken by this run, and by one before
 };
 
 // The arena of one run, which others have before and after it. Runs of two networks at a time have one each.

@@ -19,8 +19,8 @@
 namespace crnn {
 
 struct ImageLayer {
-    std::vector<int> from;  // the values that it reads, at least one
-    int to = 0;             // and the one that it writes, none of those
+    std::vector<int> from;     // the values that it reads, at least one
+    int to = 0;                // and the one that it writes, none of those
     float* scratch = nullptr;  // while it runs, as many floats as it asks for
     virtual ~ImageLayer() = default;
     // The shape of its output for sources of these shapes; raises std::invalid_argument where they do not fit.

@@ -4,7 +4,8 @@
 
 namespace jittor {
 
-// Inputs (float32, or levels of 8 bits), outputs (float32), the words of a message (fields.h); returns null or the reason why not.
+// Inputs (float32, or levels of 8 bits), outputs (float32), the words of a message (fields.h); returns null or the
+// reason why not.
 using Function = const char* (*)(const float* const*, float* const*, const int64*);
 
 // `in` is copied, not moved: Jittor's own maker reads it afterwards to register the inputs.

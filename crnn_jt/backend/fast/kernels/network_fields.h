@@ -257,17 +257,15 @@ CRNN_FIELDS(NetworkBiLSTM, {
 CRNN_FIELDS(NetworkContext, { int32_t features; })
 
 static const Layout NETWORK_LAYOUTS[] = {
-    NetworkRunLayout,         NetworkRunLevelsLayout, NetworkEndMapsLayout,        NetworkBeginMapsLayout,
-    NetworkConvLayout,        NetworkTransposedConvLayout, NetworkDepthwiseLayout,
-    NetworkGlobalMeanLayout,  NetworkGateLayout,           NetworkSampleLayout,
-    NetworkDecoderLayout,     NetworkMeanPoolLayout,       NetworkPickLayout,
-    NetworkUpsampleLayout,    NetworkConcatLayout,         NetworkLayerNormLayout,
-    NetworkSoftmaxLayout,     NetworkTableLayout,          NetworkAttentionLayout,
-    NetworkTextLengthsLayout, NetworkBlendLayout,          NetworkFitColumnsLayout,
-    NetworkPoolLayout,        NetworkAffineLayout,         NetworkAddLayout,
-    NetworkLinearLayout,      NetworkBiLSTMLayout,         NetworkContextLayout,
-    NetworkInt8ConvLayout,    NetworkRoundLayout,          NetworkInt8DepthwiseLayout,
-    NetworkInt8LinearLayout,  NetworkInt8BiLSTMLayout};
+    NetworkRunLayout,       NetworkRunLevelsLayout,      NetworkEndMapsLayout,       NetworkBeginMapsLayout,
+    NetworkConvLayout,      NetworkTransposedConvLayout, NetworkDepthwiseLayout,     NetworkGlobalMeanLayout,
+    NetworkGateLayout,      NetworkSampleLayout,         NetworkDecoderLayout,       NetworkMeanPoolLayout,
+    NetworkPickLayout,      NetworkUpsampleLayout,       NetworkConcatLayout,        NetworkLayerNormLayout,
+    NetworkSoftmaxLayout,   NetworkTableLayout,          NetworkAttentionLayout,     NetworkTextLengthsLayout,
+    NetworkBlendLayout,     NetworkFitColumnsLayout,     NetworkPoolLayout,          NetworkAffineLayout,
+    NetworkAddLayout,       NetworkLinearLayout,         NetworkBiLSTMLayout,        NetworkContextLayout,
+    NetworkInt8ConvLayout,  NetworkRoundLayout,          NetworkInt8DepthwiseLayout, NetworkInt8LinearLayout,
+    NetworkInt8BiLSTMLayout};
 
 // A line for each struct: name, size in bytes, text.
 inline std::string describe_layouts() {
