@@ -213,7 +213,7 @@ class PhotoReader:
 
     def _see(self, view: View, eyes: Eyes) -> tuple[list[np.ndarray], list]:
         """The quads of the regions, those of overturned text turned round, and what the recogniser sees of each. They
-        are cut out once, some at a time, since together they may be as large as the picture.
+        are cut out some at a time, since together they may be as large as the picture, and once but for the overturned.
         """
         quads = view.quads
         if self.direction is None:
@@ -224,7 +224,9 @@ class PhotoReader:
             crops = [view.cut(quad) for quad in some]
             turned = (self.direction.overturned(crops) >= CERTAIN).tolist()
             upright += [turn_round(quad) if over else quad for quad, over in zip(some, turned)]
-            sights += eyes.see(np.rot90(crop, 2) if over else crop for crop, over in zip(crops, turned))
+            # A crop begins at its first corner and ends a pixel before the last: turned round it would be shifted.
+            each = zip(crops, turned, upright[first:])
+            sights += eyes.see(view.cut(quad) if over else crop for crop, over, quad in each)
         return upright, sights
 
     def _read_quads(self, view: View, quads: Sequence[np.ndarray], lexicon, language) -> list[tuple[Word, ...]]:

@@ -115,13 +115,16 @@ def test_a_page_that_is_clearly_upright_is_looked_at_once():
     assert len(detector.looks) == 1 and recognizer.seen == 5 and page.text.split() == ["station"] * 5
 
 
-def test_a_piece_is_cut_out_once_for_direction_and_recogniser(monkeypatch):
+def test_direction_and_recogniser_look_at_the_same_piece(monkeypatch):
+    """Only what stands on its head is cut out again."""
     cuts = []
     monkeypatch.setattr("ocr.turning.cut", lambda picture, quad: cuts.append(quad) or cut(picture, quad))
     quads = [box(10, 10, 90, 30), box(10, 50, 90, 70)]
     options = ReadingOptions(angle=0)
     reader = PhotoReader(KnownRegions(quads), Counting(), KnownTurns([0.99, 0.0]), options)
-    assert reader.read(Image.new("L", (100, 100))).text.split() == ["station"] * 2 and len(cuts) == 2
+    assert reader.read(Image.new("L", (100, 100))).text.split() == ["station"] * 2
+    assert [each.astype(int).tolist() for each in (cuts[0][0], cuts[1][0], cuts[2][0])] == [[4, 4], [4, 4], [84, 24]]
+    assert len(cuts) == 3
 
 
 @pytest.mark.parametrize("angle", ANGLES)
