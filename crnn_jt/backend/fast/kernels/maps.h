@@ -73,36 +73,43 @@ class Maps {
         size_t size = 0;
     };
 
-    // What is needed at the same time lies apart, each in the first gap that is wide enough.
+    // What is needed at the same time lies apart: the largest first, each in the first gap that is wide enough.
     Places place(const std::vector<Images>& shapes) const {
-        struct Piece {
-            size_t begin, end;
-            int last;  // layer that needs it
-        };
-        Places places;
-        std::vector<Piece> taken;  // in order
-        const auto take = [&](size_t floats, int last) {
-            size_t begin = 0, next = 0;
-            const size_t wanted = (floats + 2 * GAP - 1) / GAP * GAP;  // a vector may read past the end
-            while (next < taken.size() && taken[next].begin < begin + wanted) begin = taken[next++].end;
-            taken.insert(taken.begin() + next, Piece{begin, begin + wanted, last});
-            places.size = std::max(places.size, begin + wanted);
-            return begin;
-        };
+        const int count = int(layers_.size());
+        std::vector<Piece> pieces;  // what comes in and what the layers make, then their scratch
         const std::vector<int> last = last_readers();
+        for (int i = 0; i <= count; i++) pieces.push_back({shapes[i].size(), i - 1, std::max(last[i], i - 1)});
         std::vector<Images> value(count_);
-        places.outputs.push_back(take(shapes[0].size(), last[0]));
         value[0] = shapes[0];
-        for (int i = 0; i < int(layers_.size()); i++) {
-            const auto over = [=](const Piece& piece) { return piece.last < i; };
-            taken.erase(std::remove_if(taken.begin(), taken.end(), over), taken.end());
-            places.scratch.push_back(take(layers_[i]->scratch_size(sources(*layers_[i], value).data()), i));
-            places.outputs.push_back(take(shapes[i + 1].size(), last[i + 1]));
+        for (int i = 0; i < count; i++) {
+            pieces.push_back({layers_[i]->scratch_size(sources(*layers_[i], value).data()), i, i});
             value[layers_[i]->to] = shapes[i + 1];
         }
+        std::vector<Piece*> order, placed;  // the latter by where they begin
+        for (Piece& piece : pieces) order.push_back(&piece);
+        std::stable_sort(order.begin(), order.end(), [](Piece* a, Piece* b) { return a->size > b->size; });
+        Places places;
+        for (Piece* piece : order) {
+            const size_t wanted = (piece->size + 2 * GAP - 1) / GAP * GAP;  // a vector may read past the end
+            for (const Piece* other : placed)
+                if (other->first <= piece->last && piece->first <= other->last && other->begin < piece->begin + wanted)
+                    piece->begin = std::max(piece->begin, other->end);
+            piece->end = piece->begin + wanted;
+            const auto before = [](const Piece* a, const Piece* b) { return a->begin < b->begin; };
+            placed.insert(std::upper_bound(placed.begin(), placed.end(), piece, before), piece);
+            places.size = std::max(places.size, piece->end);
+        }
+        for (int i = 0; i <= count; i++) places.outputs.push_back(pieces[i].begin);
+        for (int i = 0; i < count; i++) places.scratch.push_back(pieces[count + 1 + i].begin);
         return places;
     }
     static constexpr size_t GAP = 16;
+
+    struct Piece {
+        size_t size;
+        int first, last;  // the layers that need it
+        size_t begin = 0, end = 0;
+    };
 
     // The last layer that reads what comes in, and what each layer makes; of the result, none comes after it.
     std::vector<int> last_readers() const {
