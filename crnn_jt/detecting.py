@@ -157,20 +157,25 @@ class TextDetector:
         from crnn_jt import backend
 
         with backend.no_grad():
-            padded = self._pad(pixels)
+            if self.network is None:
+                return self.model.probabilities(self._pad(pixels))[0]
+            levels = pixels[:, :, None] if pixels.ndim == 2 else pixels
             with stage("network"):
-                return self.model.probabilities(padded, self.network)[0]
+                return self.network.run_levels(levels[None], *self._round_up(*levels.shape[:2]))[0, 0]
 
     def _pad(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels uint8 (h, w) or (h, w, C) as a batch float32 (1, C, H, W), H and W multiples the model can take."""
         pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         channels, height, width = pixels.shape
-        multiple = self.model.multiple
-        rows, columns = (-(-side // multiple) * multiple for side in (height, width))
-        batch = np.zeros((1, channels, rows, columns), np.float32)
+        batch = np.zeros((1, channels, *self._round_up(height, width)), np.float32)
         for plane, levels in zip(batch[0, :, :height, :width], pixels):  # one by one: all at once is as much again
             plane[:] = normalise(levels)
         return batch
+
+    def _round_up(self, *sides: int) -> list[int]:
+        """Sides of a photograph as multiples that the model can take."""
+        multiple = self.model.multiple
+        return [-(-side // multiple) * multiple for side in sides]
 
 
 def load(name: str | Path, fast: bool = True) -> TextDetector:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,6 +64,32 @@ class Prediction:
     spans: tuple[Span, ...] = ()
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What a model saw of one picture, before lexicon and language: its `image` float32 (C, H, W), log-probabilities
+    (T, K), how many of the steps count, the `reading`, and what is wrong with the picture, if anything.
+    """
+
+    image: np.ndarray
+    log_probs: np.ndarray
+    length: int
+    reading: ctc.Reading
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What a model saw of pictures of one width: their places among all that are read, images (N, C, H, W),
+    log-probabilities (T, N, K), lengths (N,), readings.
+    """
+
+    rows: list[int]
+    images: np.ndarray
+    log_probs: np.ndarray
+    lengths: np.ndarray
+    readings: list[ctc.Reading]
+
+
 class SequenceReader:
     """A model ready to read. `weights` names what to load; `fast` False keeps to the framework's own operators."""
 
@@ -107,18 +133,62 @@ class SequenceReader:
         for the places of the symbols. Lines longer than the model's pictures are read in pieces. Raises UserError where
         a picture does not open.
         """
-        channel = self.channel(language) if lexicon is None else None
-        if lexicon is not None and not isinstance(lexicon, WordList):
-            known = isinstance(lexicon, Lexicon)
-            lexicon = WordList(lexicon, {}) if known else spell_out(lexicon, self.tokenizer)
+        words, channel = self._open_words(lexicon, language)
+        batches, warnings = self._look_at_pictures(images)
+        predictions = self._read_batches(batches, len(warnings), words, channel, alternatives, spans)
+        return [replace(one, warning=warning) for one, warning in zip(predictions, warnings)]
+
+    def see(self, images: Iterable[Picture]) -> list[Sight]:
+        """The first half of `read`: the pictures as the model sees them; `tell` may be asked of them more than once."""
+        batches, warnings = self._look_at_pictures(images)
+        sights: dict[int, Sight] = {}
+        for batch in batches:
+            for n, row in enumerate(batch.rows):
+                own = batch.images[n], batch.log_probs[:, n], int(batch.lengths[n]), batch.readings[n]
+                sights[row] = Sight(*own, warnings[row])
+        return [sights[row] for row in range(len(warnings))]
+
+    def tell(
+        self,
+        sights: Sequence[Sight],
+        lexicon: WordList | Lexicon | Iterable[str] | None = None,
+        alternatives: int = 0,
+        language: str | Language | None = None,
+        spans: bool = False,
+    ) -> list[Prediction]:
+        """The second half of `read`: what stands in pictures that were seen."""
+        words, channel = self._open_words(lexicon, language)
+        each_width = by_width([(sight.image.shape[2], len(sight.log_probs)) for sight in sights])
+        batches = (_join_sights(rows, [sights[row] for row in rows]) for rows in each_width)
+        predictions = self._read_batches(batches, len(sights), words, channel, alternatives, spans)
+        return [replace(one, warning=sight.warning) for one, sight in zip(predictions, sights)]
+
+    def _open_words(self, lexicon, language) -> tuple[WordList | None, Channel | None]:
+        """Lexicon and language, as `read` takes them, ready; one of them at most is used."""
+        if lexicon is None:
+            return None, self.channel(language)
+        if isinstance(lexicon, WordList):
+            return lexicon, None
+        return WordList(lexicon, {}) if isinstance(lexicon, Lexicon) else spell_out(lexicon, self.tokenizer), None
+
+    def _look_at_pictures(self, images: Iterable[Picture]) -> tuple[Iterator[_Batch], list[str]]:
+        """The pictures as the model sees them, batch by batch, and what is wrong with each."""
         pixels, warnings = [], []
         for image in map(open_picture, images):  # none is kept at its own size
             pixels.append(self.transform.pixels(image))
             warnings.append(self._warn(image))
         each_width = by_width([image.shape[2] for image in pixels])
-        batches = ((rows, normalise(np.stack([pixels[row] for row in rows]))) for rows in each_width)
-        predictions = self._read_batches(batches, len(pixels), lexicon, channel, alternatives, spans)
-        return [replace(one, warning=warning) for one, warning in zip(predictions, warnings)]
+        return self._look_at(
+            (rows, normalise(np.stack([pixels[row] for row in rows]))) for rows in each_width
+        ), warnings
+
+    def _look_at(self, images: Iterable[tuple[list[int], np.ndarray]]) -> Iterator[_Batch]:
+        """What is seen of images of one width each: their places and float32 (N, C, H, W)."""
+        for rows, own in images:
+            log_probs, lengths = self.log_probs(own)
+            with stage("decoding"):
+                readings = self.recognizer.generator.decode(log_probs, lengths)
+            yield _Batch(rows, own, log_probs, lengths, readings)
 
     def _warn(self, image: Image.Image) -> str:
         """What is wrong with a picture for this model, if anything."""
@@ -240,24 +310,23 @@ class SequenceReader:
 
     def _read_batches(
         self,
-        batches: Iterable[tuple[list[int], np.ndarray]],
+        batches: Iterable[_Batch],
         count: int,
         words: WordList | None,
         channel: Channel | None,
         alternatives: int = 0,
         spans: bool = False,
     ) -> list[Prediction]:
-        """What `count` images say, given as batches of one width each: their places and float32 (N, C, H, W)."""
+        """What `count` images say, by what was seen of them."""
         predictions: list[Prediction] = [Prediction("", 0.0, "")] * count
         waiting = []  # for the language, which is asked for images of all widths at once
-        for rows, images in batches:
-            log_probs, lengths = self.log_probs(images)
-            found = self._read_batch(images, log_probs, lengths, words, alternatives, spans)
-            for row, prediction in zip(rows, found):
+        for batch in batches:
+            found = self._read_batch(batch, words, alternatives, spans)
+            for row, prediction in zip(batch.rows, found):
                 predictions[row] = prediction
             if channel is None or words is not None:
                 continue
-            waiting.append((rows, log_probs, lengths))
+            waiting.append((batch.rows, batch.log_probs, batch.lengths))
             if sum(len(rows) for rows, _, _ in waiting) >= TOGETHER:
                 self._correct_all(channel, waiting, predictions, alternatives)
                 waiting.clear()
@@ -265,25 +334,16 @@ class SequenceReader:
             self._correct_all(channel, waiting, predictions, alternatives)
         return predictions
 
-    def _read_batch(
-        self,
-        images: np.ndarray,
-        log_probs: np.ndarray,
-        lengths: np.ndarray,
-        words: WordList | None,
-        alternatives: int,
-        spans: bool,
-    ) -> list[Prediction]:
-        """What images of one width say, by their log-probabilities and the lexicon."""
-        with stage("decoding"):
-            readings = self.recognizer.generator.decode(log_probs, lengths)
-        predictions = [self._prediction(reading) for reading in readings]
+    def _read_batch(self, batch: _Batch, words: WordList | None, alternatives: int, spans: bool) -> list[Prediction]:
+        """What images of one width say, by what was seen and the lexicon."""
+        log_probs, lengths = batch.log_probs, batch.lengths
+        predictions = [self._prediction(reading) for reading in batch.readings]
         if spans and self.recognizer.generator.framewise:
             paths = log_probs.argmax(2).T  # (N, T)
             found = [find_spans(path[:length]) for path, length in zip(paths, lengths)]
             predictions = [replace(one, spans=own) for one, own in zip(predictions, found)]
         if words is not None:
-            return self._read_among(images, log_probs, lengths, words, predictions, alternatives)
+            return self._read_among(batch.images, log_probs, lengths, words, predictions, alternatives)
         if alternatives and self.recognizer.generator.framewise:
             predictions = [
                 self._with_alternatives(prediction, log_probs[: lengths[n], n], alternatives)
@@ -347,6 +407,13 @@ class SequenceReader:
         return lexicon.choose(texts, lambda rows, words: self.score(images, rows, words), delta)
 
 
+def _join_sights(rows: list[int], sights: Sequence[Sight]) -> _Batch:
+    """Pictures of one width that were seen, at these places."""
+    log_probs = np.stack([sight.log_probs for sight in sights], axis=1)
+    lengths = np.array([sight.length for sight in sights])
+    return _Batch(rows, np.stack([sight.image for sight in sights]), log_probs, lengths, [s.reading for s in sights])
+
+
 def _under_lexicon(prediction: Prediction, choice: LexiconReading, words: WordList) -> Prediction:
     if not choice.within:
         return replace(prediction, lexicon="fallback")
@@ -366,14 +433,14 @@ def _lengthen(log_probs: np.ndarray, steps: int) -> np.ndarray:
     return longer
 
 
-def by_width(widths: Sequence[int], batch: int = BATCH) -> list[list[int]]:
-    """Positions of images in groups of equal width, `batch` at most in each.
+def by_width(widths: Sequence[Hashable], batch: int = BATCH) -> list[list[int]]:
+    """Positions of images in groups of equal width (and of whatever else is said of each), `batch` at most in each.
 
     Nothing is padded, so that the text read from an image cannot depend on its batch mates.
     """
-    groups: dict[int, list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for position, width in enumerate(widths):
-        groups.setdefault(int(width), []).append(position)
+        groups.setdefault(width, []).append(position)
     return [rows[i : i + batch] for rows in groups.values() for i in range(0, len(rows), batch)]
 
 

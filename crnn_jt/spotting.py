@@ -53,7 +53,7 @@ class RegionReader(SequenceReader):
     ) -> list[Prediction]:
         """What `count` regions say, given as batches of one width each: their places and float32 (R, C, height, W)."""
         channel = self.channel(language) if lexicon is None else None
-        return self._read_batches(batches, count, lexicon, channel, spans=True)
+        return self._read_batches(self._look_at(batches), count, lexicon, channel, spans=True)
 
 
 class SpotReader(TextDetector):

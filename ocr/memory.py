@@ -16,3 +16,9 @@ def give_back_memory() -> None:
     """Has the allocator of this process keep no large free blocks; elsewhere than on glibc it does as it likes."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, LARGE)
+
+
+def give_back_what_is_free() -> None:
+    """The same of all that is free just now: opening a language leaves a third of what it takes in pieces."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -18,13 +18,13 @@ from crnn_jt.pictures import Picture
 from crnn_jt.reading import Prediction
 from crnn_jt.spelling import WordList
 from data_tools.errors import UserError
-from data_tools.photos.cutting import is_tall, lay_down, turn_round
+from data_tools.photos.cutting import turn_round
 from data_tools.stopwatch import stage
 from data_tools.words.language import Language
 from ocr.documents import see
 from ocr.order import join_words
 from ocr.page import Line, Page, Piece, Word, make_lines
-from ocr.turning import ANGLES, View, find_view, turn, turn_lines_back
+from ocr.turning import ANGLES, BLIND, Eyes, View, find_view, turn, turn_lines_back
 from ocr.words import split_words
 
 MODELS = {
@@ -42,6 +42,8 @@ SURE = 0.68
 """Where nothing is read, a region counts as text from this score on: detectors take more for text than there is."""
 GLANCE = Resolution(longest=640)
 """At which a picture is looked at where only which way up it lies is asked."""
+TOGETHER = 64
+"""Pieces that are held cut out at the same time."""
 CERTAIN = 0.9
 """Text is turned round if it stands on its head with this probability (PaddleOCR's rule)."""
 
@@ -139,8 +141,8 @@ class PhotoReader:
         with stage("decode"):
             image = see(picture)
         if self.options.angle is None:
-            views = partial(self._look, image), partial(self._look, image, glance=True)
-            view = find_view(*views, partial(self.recognizer.read, language="none"))
+            views = partial(self._look_closely, image), partial(self._look, image, glance=True)
+            view = find_view(*views, Eyes.of(self.recognizer))
         else:
             view = self._look(image, self.options.angle)
         lines = self._read_regions(view, lexicon, language)
@@ -152,7 +154,7 @@ class PhotoReader:
         """
         image = see(picture)
         view = self._look(image, self.options.angle or 0)
-        pieces = [(_lay(each.quad), each) for each in view.found if each.score >= SURE]
+        pieces = [(quad, each) for quad, each in zip(view.quads, view.found) if each.score >= SURE]
         lines = make_lines([Piece((Word("", each.score, quad),), quad, each.polygon) for quad, each in pieces])
         return Page(*image.size, turn_lines_back(lines, view.angle, *image.size), view.angle, view.scale)
 
@@ -171,6 +173,17 @@ class PhotoReader:
             resolution, found = closer, self._find(image, angle, closer)
         return View(angle, image, found, resolution.of(*image.size))
 
+    def _look_closely(self, image: Image.Image, angle: int) -> View:
+        """The same, with what the recogniser sees of its regions where those will be read as they are: all in one go,
+        though few may be asked for which way up they are, since most pages are upright.
+        """
+        view = self._look(image, angle)
+        as_found = self.options.cut == "words" and not isinstance(self.recognizer, ReadingInPlace)
+        if as_found and self.direction is None:
+            with stage("recogniser"):
+                view.see(range(len(view.found)), Eyes.of(self.recognizer))
+        return view
+
     def _find(self, image: Image.Image, angle: int, resolution: Resolution) -> list[Found]:
         """The regions of a picture turned by an angle, in the turned picture."""
         factor = resolution.of(*image.size)
@@ -183,16 +196,44 @@ class PhotoReader:
 
     def _read_regions(self, view: View, lexicon: Words | None, language: str | Language | None) -> tuple[Line, ...]:
         """The lines of an upright picture."""
-        quads = self._upright(view, [_lay(each.quad) for each in view.found])
-        polygons = [each.polygon for each in view.found]
-        if self.options.cut == "lines":
-            quads = polygons = join_words(quads)
         with stage("recogniser"):
-            words = self._read_quads(view, quads, lexicon, language)
+            quads, polygons, words = self._read_pieces(view, lexicon, language)
         if lexicon is not None:  # it is of words: those of a line are read again, one by one
             words = [self._read_apart(view, line, lexicon) for line in words]
         with stage("order"):
             return make_lines([Piece(*piece) for piece in zip(words, quads, polygons) if _is_text(piece[0])])
+
+    def _read_pieces(self, view: View, lexicon, language) -> tuple[Sequence, Sequence, list[tuple[Word, ...]]]:
+        """The quads of what is read in one go, their outlines, and the words in each."""
+        polygons = [each.polygon for each in view.found]
+        if self.options.cut == "lines":
+            quads = polygons = join_words(self._see(view, BLIND)[0])
+        elif isinstance(self.recognizer, ReadingInPlace):
+            quads = self._see(view, BLIND)[0]
+        else:
+            eyes = Eyes.of(self.recognizer)
+            quads, sights = self._see(view, eyes)
+            predictions = eyes.tell(sights, lexicon, language=language, spans=True) if quads else []
+            return quads, polygons, self._split(predictions, quads, lexicon)
+        return quads, polygons, self._read_quads(view, quads, lexicon, language)
+
+    def _see(self, view: View, eyes: Eyes) -> tuple[list[np.ndarray], list]:
+        """The quads of the regions, those of overturned text turned round, and what the recogniser sees of each. They
+        are cut out some at a time, since together they may be as large as the picture, and once but for the overturned.
+        """
+        quads = view.quads
+        if self.direction is None:
+            return quads, [] if eyes is BLIND else view.see(range(len(quads)), eyes)
+        upright, sights = [], []
+        for first in range(0, len(quads), TOGETHER):
+            some = quads[first : first + TOGETHER]
+            crops = [view.cut(quad) for quad in some]
+            turned = (self.direction.overturned(crops) >= CERTAIN).tolist()
+            upright += [turn_round(quad) if over else quad for quad, over in zip(some, turned)]
+            # A crop begins at its first corner and ends a pixel before the last: turned round it would be shifted.
+            each = zip(crops, turned, upright[first:])
+            sights += eyes.see(view.cut(quad) if over else crop for crop, over, quad in each)
+        return upright, sights
 
     def _read_quads(self, view: View, quads: Sequence[np.ndarray], lexicon, language) -> list[tuple[Word, ...]]:
         """The words in each quad."""
@@ -204,6 +245,11 @@ class PhotoReader:
         else:
             crops = map(view.cut, quads)  # one by one: together they may be as large as the picture
             predictions = self.recognizer.read(crops, lexicon, language=language, spans=True)
+        return self._split(predictions, quads, lexicon)
+
+    @staticmethod
+    def _split(predictions: list[Prediction], quads: Sequence[np.ndarray], lexicon) -> list[tuple[Word, ...]]:
+        """The words of what was read in each quad."""
         if lexicon is not None:
             lines = [len(prediction.raw.split()) > 1 for prediction in predictions]
             predictions = [replace(p, text=p.raw) if line else p for p, line in zip(predictions, lines)]
@@ -215,18 +261,6 @@ class PhotoReader:
             return words
         found = self._read_quads(view, [word.quad for word in words], lexicon, None)
         return tuple(each for own, word in zip(found, words) for each in own or (word,))
-
-    def _upright(self, view: View, quads: list[np.ndarray]) -> list[np.ndarray]:
-        """The quads, those of overturned text turned round."""
-        if self.direction is None or not quads:
-            return quads
-        overturned = self.direction.overturned([view.cut(quad) for quad in quads]) >= CERTAIN
-        return [turn_round(quad) if turned else quad for quad, turned in zip(quads, overturned)]
-
-
-def _lay(quad: np.ndarray) -> np.ndarray:
-    """A region's quad as it is read: a tall one holds text that runs up."""
-    return lay_down(quad) if is_tall(quad) else quad
 
 
 def _is_text(words: Sequence[Word]) -> bool:

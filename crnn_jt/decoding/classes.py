@@ -13,6 +13,7 @@ from collections.abc import Callable
 _UNITS = "st nd rd th am pm hr hrs h kg g ml l m km mph cm gb mb tb mhz v w mm oz lb ft p k x d s c a b e i n"
 UNITS = frozenset(_UNITS.split())
 ENDINGS = ("com", "co.uk", "org", "net", "de", "fr", "nl", "info", "in", "edu", "gov", "it", "es", "eu", "us", "uk")
+_BARE = tuple(ending.replace(".", "") for ending in ENDINGS)
 _COMMON_ENDING = {"com": 0.6, "co.uk": 0.08, "org": 0.08, "net": 0.08}
 _PARTS = re.compile(r"[0-9]+|[^\W0-9_]+|[\W_]+")
 _LETTERS, _SIGNS = 26, 20  # among how many a letter of a code, a sign within a number are chosen
@@ -47,9 +48,13 @@ def letters_chance(text: str) -> float:
     return 0.4 * 0.6 ** len(text) / _LETTERS ** len(text) if text.isalpha() else 0.0
 
 
-def pair_chance(text: str, word: Chance) -> float:
-    """Two listed words written as one, of two letters at least each."""
-    return sum(word(text[:cut]) * word(text[cut:]) for cut in range(2, len(text) - 1))
+def pair_chance(text: str, find: Callable[[str], float | None]) -> float:
+    """Two listed words written as one, of two letters at least each; `find` gives the chance of a listed one."""
+    chance = 0.0
+    for cut in range(2, len(text) - 1):
+        if (first := find(text[:cut])) and (second := find(text[cut:])):
+            chance += first * second
+    return chance
 
 
 def address_name(text: str) -> tuple[str, float] | None:
@@ -59,6 +64,8 @@ def address_name(text: str) -> tuple[str, float] | None:
     """
     plain = text.replace(".", "")
     prefix = plain.startswith("www")
+    if not prefix and not plain.endswith(_BARE):
+        return None
     name = plain[3:] if prefix else plain
     for ending in ENDINGS:
         bare = ending.replace(".", "")

@@ -9,10 +9,11 @@ searched: its reading's score is above what all the rest of the probability coul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby
 
 import numpy as np
 
@@ -40,6 +41,14 @@ LONGER = 2
 """A reading is not searched where no word at most this much longer could be likelier."""
 UNSEEN = -10.0
 """log P of the texts that are no candidates, for the confidence."""
+TOGETHER = 48
+"""Words that are looked at together, of like length: the shorter are filled up to the longest."""
+DISMISSED = 1e-8
+"""A listed word that picture and language give less is not looked for: its confidence would be below 1e-5. Half of
+the time that photographs took in the search went into regions where there is no text.
+"""
+REMEMBERED = 20_000
+"""Texts whose log P is remembered: forms and receipts say the same over and over."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,8 @@ class Channel:
     def __init__(self, language: Language, symbols: Sequence[str], strength: float = STRENGTH):
         self.symbols, self.strength = tuple(symbols), strength
         self.codes = {symbol: i + 1 for i, symbol in enumerate(self.symbols)}
-        self.between = np.array([False, *(not symbol.isalnum() for symbol in self.symbols)])
+        self.between = [False, *(not symbol.isalnum() for symbol in self.symbols)]
+        self.space = self.codes.get(" ", -1)
         self.around = "".join(symbol for symbol in self.symbols if not symbol.isalnum())
         self.prior = Prior(language, self.symbols)
         words = list(self.prior.chances)
@@ -82,6 +92,8 @@ class Channel:
         np.maximum.at(self.most, self.lexicon.sizes, priors)
         self.most = np.maximum.accumulate(self.most)
         self.guide = self._make_guide()
+        self._known: dict[str, float] = {}
+        self._read_out = ("", *self.symbols).__getitem__
 
     def _make_guide(self) -> np.ndarray | None:
         """Factors of symbols after two others for the beam, (K, K, K); None for sets too large for such a table."""
@@ -97,19 +109,31 @@ class Channel:
 
         Lines are corrected word by word, what stands between words (spaces, punctuation) as it was read.
         """
-        if not self.between.any():
+        if not any(self.between):
             return [self._choose(own) for own in self.propose(log_probs, lengths)]
-        lines = [self._split(log_probs[:size, n].argmax(1)) for n, size in enumerate(lengths)]
+        paths = log_probs.argmax(2).T.tolist()
+        lines = [self._split(path[:size]) for path, size in zip(paths, lengths)]
         spans = [(n, *piece) for n, line in enumerate(lines) for piece in line if isinstance(piece, tuple)]
-        sizes = [end - start for _, start, end in spans]
-        words = np.zeros((max(sizes, default=0), len(spans), log_probs.shape[2]))
-        for i, (n, start, end) in enumerate(spans):
-            words[: end - start, i] = log_probs[start:end, n]
-        choices = iter([self._choose(own) for own in self.propose(words, sizes)])
+        choices = iter(self._correct_words(log_probs, spans))
         return [
             _join([next(choices) if isinstance(piece, tuple) else self.symbols[piece - 1] for piece in line])
             for line in lines
         ]
+
+    def _correct_words(self, log_probs: np.ndarray, spans: Sequence[tuple[int, int, int]]) -> list[Choice]:
+        """The likeliest text of each span (image, first step, step after the last)."""
+        sizes = np.array([end - start for _, start, end in spans], dtype=np.int64)
+        order = np.argsort(sizes, kind="stable").tolist()
+        found: list[Choice] = [Choice("", 0.0)] * len(spans)
+        for first in range(0, len(order), TOGETHER):
+            group = order[first : first + TOGETHER]
+            words = np.zeros((sizes[group[-1]], len(group), log_probs.shape[2]))
+            for i, place in enumerate(group):
+                n, start, end = spans[place]
+                words[: end - start, i] = log_probs[start:end, n]
+            for place, own in zip(group, self.propose(words, sizes[group])):
+                found[place] = self._choose(own)
+        return found
 
     def correct_steps(self, log_probs: np.ndarray) -> list[Choice]:
         """As `correct` for decoders: log-probabilities (T', N, K) by place of the text, the end at index 0.
@@ -127,38 +151,69 @@ class Channel:
         """The candidates of images of one word each; only the reading where no other text could win."""
         if not log_probs.shape[1]:
             return []
-        readings = ctc.greedy(log_probs, lengths)
-        texts = [[self._text(reading.indices)] for reading in readings]
-        sure = np.array([reading.confidence for reading in readings])
+        logs = ctc.close(log_probs, lengths)
+        scaled, offsets = ctc.scale(logs)
+        texts = [[self._text(ctc.collapse(path))] for path in logs.argmax(2).T.tolist()]
+        readings = [own[0] for own in texts]
         with np.errstate(divide="ignore"):
-            reached = np.log(sure) + self.strength * self._log_p([own[0] for own in texts])
-            sizes = np.minimum([len(own[0]) + LONGER for own in texts], len(self.most) - 1)
-            rest = np.log(1 - np.minimum(sure, 1.0)) + self.strength * self.most[sizes]
-        scaled, offsets = ctc.scale(ctc.close(log_probs, lengths))
+            seen = np.log(self._sum_paths(scaled, np.arange(len(texts)), readings)) + offsets
+            reached = seen + self.strength * self._log_p(readings)
+            sizes = np.minimum([len(text) + LONGER for text in readings], len(self.most) - 1)
+            rest = np.log(1 - np.minimum(np.exp(seen), 1.0)) + self.strength * self.most[sizes]
         doubtful = np.flatnonzero(reached <= rest)
         if len(doubtful):
             alone = np.ascontiguousarray(scaled[:, doubtful])
-            floors = np.exp((reached - offsets)[doubtful])
-            numbers = self.lexicon.search(alone, self.weights, floors)[0]
-            for n, found, number in zip(doubtful, self._search_beams(alone), numbers):
-                texts[n] += [self._text(indices) for indices in found]
-                texts[n] += [self.lexicon.words[number]] if number >= 0 else []
-        return self._weigh([list(dict.fromkeys(own)) for own in texts], scaled, offsets)
+            floors = np.exp((reached - offsets)[doubtful]), DISMISSED * np.exp(-offsets[doubtful])
+            for n, found in zip(doubtful, self._search(alone, *floors)):
+                texts[n] = list(dict.fromkeys(texts[n] + found))
+        return self._weigh(texts, scaled, offsets)
+
+    def _search(self, scaled: np.ndarray, floors: np.ndarray, dismissed: np.ndarray) -> list[list[str]]:
+        """The beam's best readings of each image, then the best listed word above its floor, if there is any.
+
+        What is dismissed, and what the beam says of listed words, are floors (N,) as well: no other word needs to be
+        looked at below.
+        """
+        found = [[self._text(indices) for indices in own] for own in self._search_beams(scaled)]
+        floors = np.maximum(floors, dismissed)
+        pairs = [(n, text, log_p) for n, own in enumerate(found) for text in own if (log_p := self._log_listed(text))]
+        if pairs:
+            rows, texts, logs = (
+                np.array([n for n, _, _ in pairs]),
+                [text for _, text, _ in pairs],
+                [p for *_, p in pairs],
+            )
+            scores = self._sum_paths(scaled, rows, texts) * np.exp(self.strength * np.array(logs))
+            np.maximum.at(floors, rows, scores * (1 - 1e-9))
+        best = self.lexicon.search(scaled, self.weights, floors)[0]
+        return [own + [self.lexicon.words[number]] * (number >= 0) for own, number in zip(found, best.tolist())]
+
+    def _log_listed(self, text: str) -> float | None:
+        """log of the share and the bonus of a text that the lexicon lists; None of another one."""
+        folded = text.lower()
+        chance = self.prior.chances.get(folded)
+        if not chance or not (self.prior.folds or text in (folded, folded.capitalize(), folded.upper())):
+            return None
+        case = 1.0 if self.prior.folds else case_chance(text)
+        return math.log(chance * self.prior.shares.word * case) + BONUS * len(text)
+
+    def _sum_paths(self, scaled: np.ndarray, rows: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """The forward sums (M,) of texts on images `rows` (M,)."""
+        words, sizes = ctc.pad([[self.codes[symbol] for symbol in text] for text in texts])
+        if self.lexicon.library is None:
+            return ctc.forward_linear(scaled, rows, words, sizes)
+        starts = np.arange(len(texts)) * words.shape[1]
+        return native.forward(self.lexicon.library, scaled, rows, words.ravel(), starts, sizes)
 
     def _weigh(self, texts: list[list[str]], scaled: np.ndarray, offsets: np.ndarray) -> list[Candidates]:
         """Each image's texts with what picture and language say of them."""
         rows = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
         flat = [text for own in texts for text in own]
-        words, sizes = ctc.pad([[self.codes[symbol] for symbol in text] for text in flat])
-        if self.lexicon.library is None:
-            total = ctc.forward_linear(scaled, rows, words, sizes)
-        else:
-            starts = np.arange(len(flat)) * words.shape[1]
-            total = native.forward(self.lexicon.library, scaled, rows, words.ravel(), starts, sizes)
         with np.errstate(divide="ignore"):
-            pictures = np.log(total) + offsets[rows]
-        cuts = np.cumsum([len(own) for own in texts])[:-1]
-        return list(map(Candidates, texts, np.split(pictures, cuts), np.split(self._log_p(flat), cuts)))
+            pictures = np.log(self._sum_paths(scaled, rows, flat)) + offsets[rows]
+        priors, ends = self._log_p(flat), np.cumsum([len(own) for own in texts]).tolist()
+        parts = [slice(first, last) for first, last in zip([0, *ends], ends)]
+        return [Candidates(own, pictures[part], priors[part]) for own, part in zip(texts, parts)]
 
     def _choose(self, found: Candidates) -> Choice:
         """The best candidate; what the candidates leave of the picture's probability is spread over rare texts."""
@@ -190,37 +245,56 @@ class Channel:
             for own, ends in zip(words, sizes)
         ]
 
-    def _split(self, path: np.ndarray) -> list[tuple[int, int] | int]:
-        """A best path (T,) as words (first step, step after the last) and the symbols between them."""
-        starts = np.flatnonzero(np.diff(path, prepend=-1))
-        ends = np.append(starts[1:], len(path))
-        spoken = path[starts] != ctc.BLANK
-        symbols, starts, ends = path[starts][spoken], starts[spoken], ends[spoken]
-        apart = self.between[symbols]
-        token = np.cumsum(symbols == self.codes.get(" ", -1))
-        for left, right in pairwise(np.flatnonzero(~apart)):
-            if token[left] == token[right]:
-                apart[left:right] = False  # a hyphen, an apostrophe, a full stop within a word
+    def _split(self, path: list[int]) -> list[tuple[int, int] | int]:
+        """A best path as words (first step, step after the last) and the symbols between them."""
+        runs, first = [], 0  # symbol, first step, step after the last
+        for symbol, own in groupby(path):
+            last = first + sum(1 for _ in own)
+            if symbol != ctc.BLANK:
+                runs.append((symbol, first, last))
+            first = last
         pieces, begin, inside = [], 0, False
-        for symbol, start, end, outer in zip(symbols.tolist(), starts.tolist(), ends.tolist(), apart.tolist()):
+        for (symbol, start, end), outer in zip(runs, self._are_outside([symbol for symbol, _, _ in runs])):
             if outer:
                 pieces += [(begin, start), symbol] if inside else [symbol]
                 begin = end
             inside = not outer
         return pieces + ([(begin, len(path))] if inside else [])
 
+    def _are_outside(self, symbols: list[int]) -> list[bool]:
+        """Of each symbol whether it stands between words: not a hyphen, an apostrophe, a full stop within one."""
+        apart = [self.between[symbol] for symbol in symbols]
+        within = None  # the last symbol of a word that may go on
+        for place, symbol in enumerate(symbols):
+            if symbol == self.space:
+                within = None
+            elif not apart[place]:
+                if within is not None:
+                    apart[within:place] = [False] * (place - within)
+                within = place
+        return apart
+
     def _text(self, indices: Sequence[int]) -> str:
-        return "".join(self.symbols[k - 1] for k in indices)
+        return "".join(map(self._read_out, indices))
 
     def _log_p(self, texts: Sequence[str]) -> np.ndarray:
-        """log P of texts and their bonus, (M,): a line's words one by one, without the punctuation around them."""
+        """log P of texts and their bonus, (M,)."""
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._ask_prior(new).tolist()))
+        return np.array([self._known[text] for text in texts])
+
+    def _ask_prior(self, texts: Sequence[str]) -> np.ndarray:
+        """The same where nothing is remembered: a line's words one by one, without the punctuation around them."""
         bonus = BONUS * np.array([len(text) for text in texts])
-        if not self.between.any():
+        if not any(self.between):
             return self.prior.log_p(texts) + bonus
         words = [[word.strip(self.around) for word in text.split(" ")] for text in texts]
         flat = self.prior.log_p([word for line in words for word in line])
-        cuts = np.cumsum([len(line) for line in words])[:-1]
-        return np.array([part.sum() for part in np.split(flat, cuts)]) + bonus
+        ends = np.cumsum([len(line) for line in words])
+        return np.add.reduceat(flat, ends - [len(line) for line in words]) + bonus
 
 
 def open_channel(language: str | Language | None, symbols: tuple[str, ...], separator: str = "") -> Channel | None:

@@ -3,6 +3,7 @@
 // and after an image's last step blank = 1 and all else 0, so that an image needs no length of its own.
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 namespace {
@@ -23,6 +24,7 @@ struct Search {
     int steps;
     const double *weight, *heaviest;  // of a word, and of the words below a node; null: all weigh 1
     std::vector<double> p;            // one image, (K, T): a symbol's steps side by side
+    std::vector<double> mass;         // of each symbol, over all steps
     double best = 0;
     int32_t winner = -1;
     int64_t visited = 0;
@@ -63,8 +65,11 @@ struct Search {
         if (depth >= steps) return;
         auto& list = order[depth];
         list.clear();
+        double highest = 0;  // no child's bound is above this times its symbol's mass: most need no look at their steps
+        for (int t = 0; t < steps; ++t) highest = std::max(highest, blank[depth][t] + symbol[depth][t]);
         for (int32_t c = trie.children[node]; c < trie.children[node + 1]; ++c) {
             const int k = trie.symbol[c];
+            if (highest * mass[k] * (heaviest ? heaviest[c] : 1) * (1 + 1e-6) < best) continue;
             const double most = bound(blank[depth].data(), symbol[depth].data(), k == trie.symbol[node], k);
             list.push_back({heaviest ? most * heaviest[c] : most, c});
         }
@@ -195,12 +200,17 @@ int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word
              int symbols, int32_t* winners, double* scores) {
     const int levels = std::min(deepest, steps) + 1;
     Search search{{symbol, children, word}, steps, weight, heaviest, std::vector<double>(symbols * steps)};
+    search.mass.resize(symbols);
     search.blank.assign(levels, std::vector<double>(steps + 1));
     search.symbol.assign(levels, std::vector<double>(steps + 1, 0.0));
     search.order.resize(levels);
     for (int n = 0; n < images; ++n) {
         for (int t = 0; t < steps; ++t)
             for (int k = 0; k < symbols; ++k) search.p[k * steps + t] = p[(int64_t(t) * images + n) * symbols + k];
+        for (int k = 0; k < symbols; ++k) {
+            const double* own = search.p.data() + k * steps;
+            search.mass[k] = std::accumulate(own, own + steps, 0.0);
+        }
         auto& b = search.blank[0];
         b[0] = 1;
         for (int t = 0; t < steps; ++t) b[t + 1] = b[t] * search.p[t];

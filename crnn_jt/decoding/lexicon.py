@@ -70,7 +70,11 @@ class Lexicon:
         table = {ord(character): chr(i) for character, i in self.codes.items()}
         joined = "".join(self.words).translate(table).encode("utf-32-le", "surrogatepass")
         self.flat = np.frombuffer(joined, dtype=np.int32)
-        self.number = {word: i for i, word in enumerate(self.words)}
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """The number of each word; a large list of them takes as much memory as the words, and few ask for it."""
+        return {word: i for i, word in enumerate(self.words)}
 
     def __len__(self) -> int:
         return len(self.words)

@@ -56,7 +56,7 @@ class Prior:
         if names:
             inner = self.ngram.log_p([name for name, _ in names.values()])
             for (i, (name, around)), spelt in zip(names.items(), inner):
-                known = 0.5 * self.word(name) + 0.2 * classes.pair_chance(name, self.word)
+                known = 0.5 * self.word(name) + 0.2 * classes.pair_chance(name, self.chances.get)
                 total[i] += share.address * around * (known + 0.3 * float(np.exp(spelt)))
         logs = np.log(total + np.exp(RAREST))
         return logs if self.folds else logs + np.log([case_chance(text) for text in texts])
@@ -67,12 +67,10 @@ class Prior:
 
     def _listed(self, text: str) -> float:
         share = self.shares
-        return (
-            share.word * self.word(text)
-            + share.pair * classes.pair_chance(text, self.word)
-            + share.code * classes.code_chance(text, self.word)
-            + share.letters * classes.letters_chance(text)
-        )
+        chance = share.word * self.chances.get(text, 0.0) + share.pair * classes.pair_chance(text, self.chances.get)
+        if text.isalpha():
+            return chance + share.letters * classes.letters_chance(text)
+        return chance + share.code * classes.code_chance(text, self.word)
 
 
 def _fold(language: Language, characters: frozenset[str]) -> dict[str, float]:

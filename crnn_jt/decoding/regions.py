@@ -7,12 +7,13 @@ half a pixel from its corner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from data_tools.polygons import area, min_area_box, offset, perimeter
+from data_tools.polygons import offset
 
 CURVED = 0.7
 """An outline that covers less than this share of its smallest rectangle is kept as it is."""
@@ -49,24 +50,85 @@ def enlarge(region: Found, scale: np.float32) -> Found:
 
 def find_regions(probability: np.ndarray, rule: Rule = USUAL) -> list[Found]:
     """The regions of a map, in no particular order."""
-    found = (_read(probability, contour, rule) for contour in find_contours(probability, rule.threshold))
-    return [region for region in found if region is not None]
+    scored = [(score_inside(probability, each), each) for each in find_contours(probability, rule.threshold)]
+    scored = [(score, contour) for score, contour in scored if score >= rule.score]
+    if not scored:
+        return []
+    boxes = _Boxes.around([contour for _, contour in scored]).grow(0.5)  # contours run through the centres of pixels
+    grown = boxes.grow(rule.growth * boxes.area / boxes.perimeter)
+    areas, quads, found = boxes.area.tolist(), grown.corners, []
+    for n in np.flatnonzero(grown.sides.min(1) >= rule.side):
+        score, contour = scored[n]
+        found.append(Found(_outline(contour, areas[n], quads[n], rule), quads[n], score))
+    return found
 
 
 def find_contours(probability: np.ndarray, threshold: float) -> list[np.ndarray]:
-    """The outer contours, through the centres of the outermost pixels, of what lies above a threshold."""
+    """The outer contours of what lies above a threshold: the outermost pixels, int32 (P, 2), 0 the first."""
     contours, _ = cv2.findContours(np.uint8(probability > threshold), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [contour[:, 0].astype(np.float32) + 0.5 for contour in contours]
+    return [contour[:, 0] for contour in contours]
 
 
-def score_inside(probability: np.ndarray, polygon: np.ndarray) -> float:
-    """The mean of a map inside a polygon."""
-    low = np.clip(np.floor(polygon.min(0)).astype(int), 0, np.array(probability.shape[::-1]) - 1)
-    high = np.ceil(polygon.max(0)).astype(int) + 1
-    piece = probability[low[1] : high[1], low[0] : high[0]]
-    mask = np.zeros(piece.shape, np.uint8)
-    cv2.fillPoly(mask, [np.round(polygon - low - 0.5).astype(np.int32)], 1)
-    return float(cv2.mean(piece, mask)[0])
+def score_inside(probability: np.ndarray, contour: np.ndarray) -> float:
+    """The mean of a map inside a contour, the contour included."""
+    left, top, width, height = cv2.boundingRect(contour)
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [contour], 1, offset=(-left, -top))
+    return cv2.mean(probability[top : top + height, left : left + width], mask)[0]
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """Rectangles, turned as they may be: centres, sides along and down, and the direction along, (N, 2) each."""
+
+    centres: np.ndarray
+    sides: np.ndarray
+    along: np.ndarray
+
+    @staticmethod
+    def around(contours: Sequence[np.ndarray]) -> _Boxes:
+        """The smallest one around each contour, from its top left as it is seen: the side that runs most to the right
+        comes first (of two alike, downwards), be it long or short, as of `data_tools.polygons.min_area_box`.
+        """
+        found = np.array([(*centre, *size, angle) for centre, size, angle in map(cv2.minAreaRect, contours)])
+        centres, sides, angles = found[:, :2] + 0.5, found[:, 2:4], np.radians(found[:, 4])
+        x, y = np.cos(angles), np.sin(angles)
+        ways = np.stack([np.stack(way, 1) for way in ((x, y), (-y, x), (-x, -y), (y, -x))], 1).round(6)  # (N, 4, 2)
+        best = (ways[..., 0] + 1e-7 * ways[..., 1]).argmax(1)
+        sides = np.where(best[:, None] % 2, sides[:, ::-1], sides)
+        return _Boxes(centres, sides, ways[np.arange(len(ways)), best])
+
+    @property
+    def area(self) -> np.ndarray:
+        """In pixels, (N,)."""
+        return self.sides.prod(1)
+
+    @property
+    def perimeter(self) -> np.ndarray:
+        """In pixels, (N,)."""
+        return 2 * self.sides.sum(1)
+
+    def grow(self, distance: float | np.ndarray) -> _Boxes:
+        """Each side moved outwards by a distance, or by each box's own (N,)."""
+        return replace(self, sides=self.sides + 2 * np.reshape(distance, (-1, 1)))
+
+    @property
+    def corners(self) -> np.ndarray:
+        """float32 (N, 4, 2), clockwise from the top left."""
+        signs = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+        axes = np.stack([self.along, np.stack([-self.along[:, 1], self.along[:, 0]], 1)], 1) * self.sides[:, :, None]
+        return (self.centres[:, None] + signs @ axes).astype(np.float32)
+
+
+def _outline(contour: np.ndarray, covered: float, quad: np.ndarray, rule: Rule) -> np.ndarray:
+    """The grown outline of a contour that covers little of its smallest rectangle; else that, grown."""
+    own, length = cv2.contourArea(contour), cv2.arcLength(contour, True)
+    pixels = own + length / 2 + 1  # Pick's theorem: the contour leaves half of the outermost pixels out
+    if len(contour) <= 4 or pixels >= CURVED * covered:
+        return quad
+    distance = 0.5 + rule.growth * own / max(length, 1e-6)
+    grown = offset(contour.astype(np.float32) + np.float32(0.5), distance)
+    return cv2.approxPolyDP(grown[0], 1.0, True)[:, 0] if grown else quad
 
 
 def grow_box(quad: np.ndarray, distance: float) -> np.ndarray:
@@ -83,18 +145,3 @@ def grow_box(quad: np.ndarray, distance: float) -> np.ndarray:
 def _unit(side: np.ndarray) -> np.ndarray:
     length = float(np.linalg.norm(side))
     return side / length if length else np.zeros_like(side)
-
-
-def _read(probability: np.ndarray, contour: np.ndarray, rule: Rule) -> Found | None:
-    score = score_inside(probability, contour)
-    if score < rule.score:
-        return None
-    inner = grow_box(min_area_box(contour), 0.5)  # contours run through the centres of pixels
-    quad = grow_box(inner, rule.growth * area(inner) / perimeter(inner))
-    if min(np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[3] - quad[0])) < rule.side:
-        return None
-    polygon = quad
-    if len(contour) > 4 and area(contour) < CURVED * area(inner):
-        grown = offset(contour, 0.5 + rule.growth * area(contour) / max(perimeter(contour), 1e-6))
-        polygon = cv2.approxPolyDP(grown[0], 1.0, True)[:, 0] if grown else quad
-    return Found(polygon, quad, score)

@@ -7,6 +7,9 @@ gaps between words stay gaps.
 
 from __future__ import annotations
 
+from itertools import groupby, pairwise
+from statistics import median
+
 import numpy as np
 
 from crnn_jt.decoding.ctc import BLANK
@@ -17,16 +20,18 @@ Span = tuple[float, float]
 
 def find_spans(path: np.ndarray) -> tuple[Span, ...]:
     """The span of each symbol of a best path (T,), collapsed, from left to right; they do not overlap."""
+    runs, first = [], 0
+    for symbol, own in groupby(path.tolist()):
+        last = first + sum(1 for _ in own)
+        if symbol != BLANK:
+            runs.append((first, last))
+        first = last
     steps = len(path)
-    starts = np.flatnonzero(np.diff(path, prepend=-1))
-    ends = np.append(starts[1:], steps)
-    spoken = path[starts] != BLANK if steps else np.zeros(0, bool)
-    starts, ends = starts[spoken], ends[spoken]
-    if not len(starts):
-        return ()
-    centres = (starts + ends) / 2
-    reach = np.median(np.diff(centres)) / 2 if len(centres) > 1 else steps
-    middles = (ends[:-1] + starts[1:]) / 2
-    begins = np.maximum(np.append(0.0, middles), np.minimum(centres - reach, starts))
-    stops = np.minimum(np.append(middles, steps), np.maximum(centres + reach, ends))
-    return tuple(zip((begins / steps).tolist(), (stops / steps).tolist()))
+    centres = [(start + end) / 2 for start, end in runs]
+    reach = median(after - before for before, after in pairwise(centres)) / 2 if len(runs) > 1 else steps
+    middles = [0.0, *((before[1] + after[0]) / 2 for before, after in pairwise(runs)), steps]
+    each = zip(runs, centres, pairwise(middles))
+    return tuple(
+        (max(left, min(centre - reach, start)) / steps, min(right, max(centre + reach, end)) / steps)
+        for (start, end), centre, (left, right) in each
+    )

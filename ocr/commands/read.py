@@ -26,7 +26,7 @@ from data_tools.files import atomic_file, write_text
 from data_tools.images import split_page
 from data_tools.stopwatch import Stopwatch
 from data_tools.text import printable
-from ocr.memory import give_back_memory
+from ocr.memory import give_back_memory, give_back_what_is_free
 from ocr.options import add_model_arguments, open_models
 
 FORMS = ("json", "text", "png", "hocr", "pdf")
@@ -65,6 +65,7 @@ def run(args) -> int:
     reader = open_models(args)
     reader.recognizer.channel(args.language)  # a file of no use is named before the first picture is read
     lexicon = open_words(args.lexicon, reader.recognizer.tokenizer) if args.lexicon else None
+    give_back_what_is_free()
     options = {"lexicon": lexicon, "language": args.language}
     read = _read_in_bulk if args.out else _read
     if not args.timings:

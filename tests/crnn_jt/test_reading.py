@@ -111,6 +111,19 @@ def test_a_language_corrects_what_is_read(generator):
     assert texts(own.read([word], language=language)[0] for word in WORDS) == texts(own.read(WORDS, language=language))
 
 
+@pytest.mark.parametrize("generator", ["ctc", "attention"])
+def test_what_was_seen_may_be_asked_again(generator):
+    """`see` and `tell` are `read` in two halves: with lexicon, language or neither, of all that was seen or of some."""
+    own = reader(generator=generator)
+    sights, language = own.see(WORDS), Language("test", ("bag", "cab"), np.log([0.5, 0.5]))
+    for options in ({}, {"language": language, "alternatives": 2}, {"lexicon": ["ab", "bag"]}, {"spans": True}):
+        found, expected = own.tell(sights, **options), own.read(WORDS, **options)
+        assert texts(found) == texts(expected)
+        assert [p.spans for p in found] == [p.spans for p in expected]
+        assert texts(own.tell(sights[::-2], **options)) == texts(expected[::-2])
+    assert own.tell(own.see([])) == []
+
+
 LONG = tiny.draw("abcdefgh" * 4, (210, 32))
 
 

@@ -55,7 +55,7 @@ class Ink:
     def find(self, image: Image.Image, resolution: Resolution) -> list[Found]:
         dark = np.uint8(np.asarray(image.convert("L")) < 128)
         spread = cv2.dilate(dark, np.ones((self.reach, self.reach), np.uint8))
-        quads = [grow_box(min_area_box(contour), 2 - self.reach // 2) for contour in find_contours(spread, 0.5)]
+        quads = [grow_box(min_area_box(contour + 0.5), 2 - self.reach // 2) for contour in find_contours(spread, 0.5)]
         return [Found(quad, quad, 0.9) for quad in quads]
 
 

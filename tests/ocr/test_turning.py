@@ -13,8 +13,8 @@ from crnn_jt.decoding.regions import Found
 from crnn_jt.reading import Prediction
 from data_tools.photos.cutting import cut
 from ocr.reading import PhotoReader, ReadingOptions
-from ocr.turning import ANGLES, View, find_view, turn, turn_back
-from tests.ocr.pictures import Ink, box, draw_words
+from ocr.turning import ANGLES, Eyes, View, find_view, turn, turn_back
+from tests.ocr.pictures import Ink, KnownRegions, KnownTurns, box, draw_words
 
 WORDS = {(20, 10): "HOTEL", (20, 60): "market", (20, 110): "london", (20, 160): "station"}
 
@@ -45,6 +45,10 @@ def test_a_fixed_angle_is_not_judged(recognizer):
     assert page.angle == 180 and page.text.startswith("hotel")
 
 
+CORNERS = {(1, 1): 0, (1, 0): 90, (0, 0): 180, (0, 1): 270}
+"""By how much a picture was turned, by the corner (bottom, right) that its lower right has come to."""
+
+
 @dataclass
 class Half:
     """A picture of which only one way up is read: `count` regions, each as `text`, at `angle`; elsewhere as "ix"."""
@@ -53,17 +57,22 @@ class Half:
     count: int
     text: str
     looks: tuple = ()
-    near: int = 0
 
     def look(self, angle: int) -> View:
-        self.looks, self.near = (*self.looks, angle), angle
-        quad = box(5, 5, 95, 25)
-        return View(angle, Image.new("RGB", (100, 100)), [Found(quad, quad, 0.9)] * self.count, 1.0)
+        self.looks = (*self.looks, angle)
+        levels = np.add.outer(np.arange(100), np.arange(100)).astype(np.uint8)
+        level = (angle - self.angle) % 180 == 0
+        quad = box(5, 5, 95, 25) if level else box(5, 5, 25, 95)
+        return View(angle, Image.fromarray(levels), [Found(quad, quad, 0.9)] * self.count, 1.0)
 
-    def read(self, images) -> list[Prediction]:
-        half = len(list(images)) // 2
-        angles = [self.near] * half + [self.near + 180] * half
-        return [Prediction(self.text if angle == self.angle else "ix", 0.9, "") for angle in angles]
+    def read(self, images, language) -> list[Prediction]:
+        return [Prediction(self.text if _angle_of(image) == self.angle else "ix", 0.9, "") for image in images]
+
+
+def _angle_of(image: np.ndarray) -> int:
+    height, width = image.shape[:2]
+    brightest = np.unravel_index(image.reshape(height, width, -1)[..., 0].argmax(), (height, width))
+    return CORNERS[int(brightest[0] > height / 2), int(brightest[1] > width / 2)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +87,44 @@ class Half:
     ],
 )
 def test_a_page_is_turned_where_that_gives_clearly_more_text(half, angle, looks):
-    assert find_view(half.look, half.look, half.read).angle == angle and half.looks == looks
+    assert find_view(half.look, half.look, Eyes.of(half)).angle == angle and half.looks == looks
+
+
+@dataclass
+class Counting:
+    """A recogniser in two halves, which remembers how often it looked."""
+
+    seen: int = 0
+
+    def see(self, images) -> list[int]:
+        numbers = [self.seen + n for n, _ in enumerate(images)]
+        self.seen += len(numbers)
+        return numbers
+
+    def tell(self, sights, lexicon=None, language=None, spans=False) -> list[Prediction]:
+        return [Prediction("station", 0.9, "station") for _ in sights]
+
+    def read(self, images, **options) -> list[Prediction]:
+        return self.tell(self.see(images))
+
+
+def test_a_page_that_is_clearly_upright_is_looked_at_once():
+    """Each region by the recogniser too: what said which way up the page lies is what is read."""
+    detector, recognizer = KnownRegions([box(10, 30 * n, 120, 30 * n + 20) for n in range(5)]), Counting()
+    page = PhotoReader(detector, recognizer).read(Image.new("RGB", (200, 160)))
+    assert len(detector.looks) == 1 and recognizer.seen == 5 and page.text.split() == ["station"] * 5
+
+
+def test_direction_and_recogniser_look_at_the_same_piece(monkeypatch):
+    """Only what stands on its head is cut out again."""
+    cuts = []
+    monkeypatch.setattr("ocr.turning.cut", lambda picture, quad: cuts.append(quad) or cut(picture, quad))
+    quads = [box(10, 10, 90, 30), box(10, 50, 90, 70)]
+    options = ReadingOptions(angle=0)
+    reader = PhotoReader(KnownRegions(quads), Counting(), KnownTurns([0.99, 0.0]), options)
+    assert reader.read(Image.new("L", (100, 100))).text.split() == ["station"] * 2
+    assert [each.astype(int).tolist() for each in (cuts[0][0], cuts[1][0], cuts[2][0])] == [[4, 4], [4, 4], [84, 24]]
+    assert len(cuts) == 3
 
 
 @pytest.mark.parametrize("angle", ANGLES)

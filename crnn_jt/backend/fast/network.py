@@ -194,6 +194,22 @@ class Network(TextLayers, Int8Layers):
             return out
         return out.numpy()
 
+    def run_levels(self, pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Pictures uint8 (N, h, w, C) -> as `run` of them in [-1, 1] (`data_tools.transforms.normalise`), with zeros
+        below and beside them up to `height` x `width`: a large one is never there as an array of floats.
+        """
+        jt = runtime.import_jittor()
+        batch, rows, columns, channels = pixels.shape
+        if channels != self.channels:
+            raise ValueError(f"pictures have {channels} channels, the network takes {self.channels}")
+        if pixels.dtype != np.uint8 or rows > height or columns > width:
+            raise ValueError(f"levels {pixels.dtype} {pixels.shape} for {height} x {width} pixels")
+        message = fields.NetworkRunLevels(
+            network=self._handle, batch=batch, height=height, width=width, rows=rows, columns=columns
+        )
+        given = jt.array(np.ascontiguousarray(pixels))
+        return build.call("crnn_call_network_levels", [given], [self.shape(batch, height, width)], message)[0].numpy()
+
     def run_directly(self, images: np.ndarray) -> np.ndarray:
         """As `run` without Jittor: for tests of instruction sets, which load several libraries at once."""
         images = np.ascontiguousarray(images, np.float32)

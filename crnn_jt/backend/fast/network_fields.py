@@ -23,6 +23,16 @@ class NetworkRun(Fields):
 
 
 @declare
+class NetworkRunLevels(Fields):
+    network: int64
+    batch: int32
+    height: int32
+    width: int32
+    rows: int32
+    columns: int32
+
+
+@declare
 class NetworkEndMaps(Fields):
     order: int32
 

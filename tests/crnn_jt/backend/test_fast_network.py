@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from crnn_jt.backend.fast import build
 from crnn_jt.backend.fast.network import Network
 from crnn_jt.layers import Conv, MaxPool
+from data_tools.transforms import normalise
 from tests.crnn_jt.test_freeze import assert_close
 from tests.oracle.plan import evaluate
 
@@ -97,3 +99,44 @@ def test_the_number_of_threads_changes_no_bit(tmp_path):
         command = [sys.executable, "-c", program, str(tmp_path / f"{threads}.npy")]
         subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[3])
     np.testing.assert_array_equal(np.load(tmp_path / "1.npy"), np.load(tmp_path / "2.npy"))
+
+
+def maps_of(channels: int, seed: int) -> Network:
+    """A pyramid of two sizes on pictures of so many channels: 8 maps at half their size."""
+    rng = np.random.default_rng(seed)
+    network = Network(channels)
+    shapes = [((5, 5, 2, 2, 2, 2), channels, 8, 0, 1), (THREE, 8, 8, 1, 2), (THREE, 8, 8, 2, 3)]
+    for window, before, after, source, target in shapes:
+        weight = rng.standard_normal((after, before, *window[:2])).astype(np.float32) / 5
+        network.conv(source, target, window, weight, rng.standard_normal(after).astype(np.float32), "relu")
+    network.pool(3, 4, (2, 2, 2, 2, 0, 0))
+    network.upsample(4, 5, (2, 2))
+    network.add(5, 6, 2, None)
+    network.end_maps("maps")
+    return network
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_levels_are_read_as_the_scaled_and_padded_picture_is(channels):
+    """Of few channels a pixel is not padded to whole vectors; beside and below the picture there are zeros."""
+    levels = np.random.default_rng(0).integers(0, 256, (2, 11, 14, channels), np.uint8)
+    padded = np.zeros((2, channels, 16, 24), np.float32)
+    padded[:, :, :11, :14] = normalise(levels).transpose(0, 3, 1, 2)
+    network = maps_of(channels, 1)
+    assert_close(network.run_levels(levels, 16, 24), network.run(padded))
+    for wrong in (levels.astype(np.float32), levels[..., :0], np.repeat(levels, 2, axis=1)):
+        with pytest.raises(ValueError):
+            network.run_levels(wrong, 16, 24)
+
+
+def test_networks_that_share_their_memory_do_not_disturb_each_other():
+    """In turn, with pictures of all sizes, and at the same time from several threads."""
+    networks = [maps_of(3, 1), maps_of(5, 2)]
+    images = [pictures(2, network.channels, side, side) for network in networks for side in (16, 48, 32)]
+    pairs = list(zip([network for network in networks for _ in range(3)], images))
+    expected = [maps_of(image.shape[1], 1 + (image.shape[1] == 5)).run_directly(image) for image in images]
+    order = np.random.default_rng(3).permutation(60) % len(pairs)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda place: pairs[place][0].run_directly(pairs[place][1]), order))
+    for place, maps in zip(order, found):
+        np.testing.assert_array_equal(maps, expected[place])

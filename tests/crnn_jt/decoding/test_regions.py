@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from crnn_jt.decoding.regions import Rule, find_regions, grow_box, score_inside
+from crnn_jt.decoding.regions import Rule, find_contours, find_regions, grow_box, score_inside
 from data_tools.photos.targets import ShrunkMaps
-from data_tools.polygons import iou
+from data_tools.polygons import area, iou, min_area_box, perimeter
 from data_tools.sample import Region
 
 
@@ -66,7 +66,27 @@ def test_regions_at_the_edge_and_an_empty_map_do_no_harm():
     probability = np.zeros((20, 40), np.float32)
     probability[:, :3] = probability[:4] = 1
     assert all(np.isfinite(found.quad).all() for found in find_regions(probability))
-    assert score_inside(np.ones((5, 5), np.float32), np.float32([[9, 9], [12, 9], [12, 12]])) in (0.0, 1.0)
+
+
+@pytest.mark.parametrize("degrees", [0, 7, -20, 45, 80, 90])
+def test_the_smallest_rectangle_is_the_one_that_is_grown(degrees):
+    """As training data draws it, whichever way the region leans; also around a single pixel."""
+    probability = np.zeros((160, 180), np.float32)
+    cv2.fillPoly(probability, [np.int32(turned((90, 80), (90, 17), degrees).round())], 1.0)
+    probability[2, 170] = 1
+    found = find_regions(probability, Rule(side=0))
+    for contour, region in zip(find_contours(probability, 0.3), found, strict=True):
+        inner = grow_box(min_area_box(contour + 0.5), 0.5)
+        expected = grow_box(inner, 1.5 * area(inner) / perimeter(inner))
+        np.testing.assert_allclose(region.quad, expected, atol=0.01)
+
+
+def test_what_is_scored_is_inside_the_contour():
+    probability = np.float32([[0.9, 0.9, 0.1, 0.1], [0.9, 0.9, 0.1, 0.9]])
+    scores = {
+        contour[:, 0].min().item(): score_inside(probability, contour) for contour in find_contours(probability, 0.5)
+    }
+    assert scores == {0: pytest.approx(0.9), 3: pytest.approx(0.9)}
 
 
 def test_a_line_of_no_height_grows_to_a_box():

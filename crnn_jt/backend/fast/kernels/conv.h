@@ -50,13 +50,18 @@ struct Fused {
     bool pools() const { return pool_h > 1 || pool_w > 1; }
 };
 
-// Copies the images into a frame of zeros, `top` pixels above and below, `side` left and right; in `memory`.
-static inline Images add_frame(const Images& x, int top, int side, Buffer& memory) {
+// The floats of the images in a frame of zeros, `top` pixels above and below, `side` left and right; 0 without one.
+static inline size_t frame_size(const Images& x, int top, int side) {
+    return top || side ? size_t(x.n) * (x.h + 2 * top) * (x.w + 2 * side) * x.stride : 0;
+}
+
+// Copies the images into such a frame in `memory`.
+static inline Images add_frame(const Images& x, int top, int side, float* memory) {
     if (!top && !side) return x;
     Images big = x;
     big.h += 2 * top;
     big.w += 2 * side;
-    big.data = memory.need(big.size());
+    big.data = memory;
     const size_t row = size_t(big.w) * big.stride, edge = size_t(side) * big.stride;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int n = 0; n < x.n; n++)
@@ -72,6 +77,9 @@ static inline Images add_frame(const Images& x, int top, int side, Buffer& memor
             std::fill(to + row - edge, to + row, 0.f);
         }
     return big;
+}
+static inline Images add_frame(const Images& x, int top, int side, Buffer& memory) {
+    return add_frame(x, top, side, memory.need(frame_size(x, top, side)));
 }
 
 class DirectConv {
@@ -95,9 +103,12 @@ class DirectConv {
     }
     bool packed() const { return !weights_.empty(); }
 
-    // y: (n, out_h / pool_h, out_w / pool_w, padded(out)).
-    void run(Images x, const Images& y, const Fused& fused) {
-        x = add_frame(x, frame_h_, frame_w_, frame_);
+    // y: (n, out_h / pool_h, out_w / pool_w, padded(out)); `frame` as large as `frame_size` says, or its own memory.
+    void run(const Images& x, const Images& y, const Fused& fused) {
+        run(x, y, fused, frame_.need(frame_size(x, frame_h_, frame_w_)));
+    }
+    void run(Images x, const Images& y, const Fused& fused, float* frame) {
+        x = add_frame(x, frame_h_, frame_w_, frame);
         const int rows = window_.out_h(x.h), width = window_.out_w(x.w);
         if (fused.pools()) run_pooled(x, y, fused, rows / fused.pool_h, width);
         else if (flat()) run_flat(x, y, fused);

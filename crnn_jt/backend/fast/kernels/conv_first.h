@@ -29,9 +29,9 @@ class FirstConv {
     }
     bool packed() const { return weights_.get(); }
 
-    // x: one float a pixel; y: (n, out_h / pool_h, out_w / pool_w, padded(out)).
-    void run(const Images& x, const Images& y, const Fused& fused) {
-        const Images big = add_frame(x, window_.ph, window_.pw, frame_);
+    // x: one float a pixel; y: (n, out_h / pool_h, out_w / pool_w, padded(out)); `frame` for `add_frame`.
+    void run(const Images& x, const Images& y, const Fused& fused, float* frame) {
+        const Images big = add_frame(x, window_.ph, window_.pw, frame);
 #pragma omp parallel for collapse(2) schedule(static)
         for (int n = 0; n < y.n; n++)
             for (int i = 0; i < y.h; i++)
@@ -49,7 +49,7 @@ class FirstConv {
   private:
     static constexpr int TAPS = 9;
     Window window_;
-    Buffer weights_, frame_;
+    Buffer weights_;
 
     // A row of outputs after pooling, LANES channels; `next` floats from one row of the picture to the next.
     template <int POOL_H, int POOL_W>

@@ -44,6 +44,11 @@ class TransposedConv {
 
     // Row `a` of the blocks of a row of pixels.
     void cut_row(const float* part, int columns, int width, int a, float* to, const Images& y) const {
+        if (y.stride == out_) {  // the pixels of a row of a block lie side by side in both
+            const int run = kw_ * out_;
+            for (int j = 0; j < width; j++, to += run) copy_channels(part + size_t(j) * columns + a * run, run, to);
+            return;
+        }
         for (int j = 0; j < width; j++)
             for (int b = 0; b < kw_; b++, to += y.stride) {
                 copy_channels(part + size_t(j) * columns + (a * kw_ + b) * out_, out_, to);

@@ -19,11 +19,13 @@
 namespace crnn {
 
 struct ImageLayer {
-    std::vector<int> from;  // the values that it reads, at least one
-    int to = 0;             // and the one that it writes, none of those
+    std::vector<int> from;     // the values that it reads, at least one
+    int to = 0;                // and the one that it writes, none of those
+    float* scratch = nullptr;  // while it runs, as many floats as it asks for
     virtual ~ImageLayer() = default;
     // The shape of its output for sources of these shapes; raises std::invalid_argument where they do not fit.
     virtual Images shape(const Images* x) const = 0;
+    virtual size_t scratch_size(const Images*) const { return 0; }
     virtual bool takes_unpadded() const { return false; }  // may a pixel hold its channels alone, without padding,
     virtual bool makes_unpadded() const { return false; }  // in what comes in, and in what goes out?
     virtual bool takes_rounded() const { return false; }   // may the first value that it reads be levels of 8 bits?
@@ -60,6 +62,9 @@ class ConvLayer : public ImageLayer {
         return y;
     }
     bool takes_unpadded() const override { return true; }
+    size_t scratch_size(const Images* x) const override {
+        return winograd(*x) || winograd_1d(*x) ? 0 : frame_size(*x, window_.ph, window_.pw);
+    }
 
     void run(const Images* sources, const Images& y) override {
         const Images& x = *sources;
@@ -72,13 +77,13 @@ class ConvLayer : public ImageLayer {
             winograd_.run(x, y, fused);
         } else if (method_ == Method::rule && FirstConv::covers(window_, x.stride, fused)) {
             if (!first_.packed()) first_.pack(out_, window_, weight, bias_.data());
-            first_.run(x, y, fused);
+            first_.run(x, y, fused, scratch);
         } else if (winograd_1d(x)) {
             if (!winograd_1d_.packed()) winograd_1d_.pack(out_, in_, window_, weight, bias_.data());
             winograd_1d_.run(x, y, fused);
         } else {
             if (!direct_.packed()) direct_.pack(out_, in_, x.stride, window_, weight, bias_.data());
-            direct_.run(x, y, fused);
+            direct_.run(x, y, fused, scratch);
         }
     }
 

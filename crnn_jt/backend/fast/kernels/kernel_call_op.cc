@@ -4,7 +4,8 @@
 
 namespace jittor {
 
-// Inputs, outputs (all float32), the words of a message (fields.h); returns null or the reason why not.
+// Inputs (float32, or levels of 8 bits), outputs (float32), the words of a message (fields.h); returns null or the
+// reason why not.
 using Function = const char* (*)(const float* const*, float* const*, const int64*);
 
 // `in` is copied, not moved: Jittor's own maker reads it afterwards to register the inputs.
@@ -18,7 +19,7 @@ void KernelCallOp::run() {
     vector<const float*> from;
     vector<float*> to;
     for (Var* x : in) {
-        ASSERT(x->dtype() == ns_float32) << "kernels take float32, not" << x->dtype();
+        ASSERT(x->dtype() == ns_float32 || x->dtype() == ns_uint8) << "kernels take no" << x->dtype();
         from.push_back(x->ptr<float>());
     }
     for (Var* y : out) to.push_back(y->ptr<float>());

@@ -1,5 +1,6 @@
 // Image layers on numbered values: value 0 comes in, every layer reads some and writes another, the last is the result.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,22 +11,20 @@ namespace crnn {
 
 class Maps {
   public:
-    Maps() { values_.emplace_back(new Buffer); }
-
     void add(std::unique_ptr<ImageLayer> layer, std::vector<int> from, int to) {
-        const int known = int(values_.size());
+        const int known = count_;
         bool there = to >= 1 && to <= known;
         for (int source : from) there &= source >= 0 && source < known && source != to;
         if (!there) throw std::invalid_argument("a layer names a value that does not exist");
         layer->from = std::move(from);
         layer->to = to;
-        if (to == known) values_.emplace_back(new Buffer);
+        count_ = std::max(count_, to + 1);
         layers_.push_back(std::move(layer));
     }
 
     // The input's shape, then every layer's output's.
     std::vector<Images> plan(int n, int channels, int h, int w) const {
-        std::vector<Images> value(values_.size()), shapes{describe(n, h, w, channels)};
+        std::vector<Images> value(count_), shapes{describe(n, h, w, channels)};
         if (bare(-1, channels)) shapes[0].stride = channels;
         value[0] = shapes[0];
         for (size_t i = 0; i < layers_.size(); i++) {
@@ -44,21 +43,20 @@ class Maps {
         return shapes;
     }
 
-    // `fill` writes what comes in. The result lies in this object's memory until the next run.
+    // `fill` writes what comes in. The result lies in the arena.
     template <class Fill>
-    Images run(const std::vector<Images>& shapes, const Fill& fill) {
-        std::vector<Images> value(values_.size());
-        const auto place = [&](int number, const Images& shape) {
-            value[number] = shape;
-            value[number].data = values_[number]->need(shape.size());
-            return value[number];
-        };
-        Images result = place(0, shapes[0]);
+    Images run(const std::vector<Images>& shapes, Arena& arena, const Fill& fill) {
+        const Places places = place(shapes);
+        float* memory = arena.take(places.size);
+        std::vector<Images> value(count_);
+        Images result = value[0] = at(shapes[0], memory + places.outputs[0]);
         fill(result);
         for (size_t i = 0; i < layers_.size(); i++) {
-            const std::vector<Images> from = sources(*layers_[i], value);
-            result = place(layers_[i]->to, shapes[i + 1]);
-            layers_[i]->run(from.data(), result);
+            ImageLayer& layer = *layers_[i];
+            const std::vector<Images> from = sources(layer, value);
+            result = value[layer.to] = at(shapes[i + 1], memory + places.outputs[i + 1]);
+            layer.scratch = memory + places.scratch[i];
+            layer.run(from.data(), result);
         }
         return result;
     }
@@ -67,7 +65,68 @@ class Maps {
     static constexpr int FEW = 4;  // fewer channels need not be padded to whole vectors
 
     std::vector<std::unique_ptr<ImageLayer>> layers_;
-    std::vector<std::unique_ptr<Buffer>> values_;
+    int count_ = 1;  // values
+
+    // Where what comes in, what each layer makes and its scratch lie in the memory of a run, in floats.
+    struct Places {
+        std::vector<size_t> outputs, scratch;
+        size_t size = 0;
+    };
+
+    // What is needed at the same time lies apart: the largest first, each in the first gap that is wide enough.
+    Places place(const std::vector<Images>& shapes) const {
+        const int count = int(layers_.size());
+        std::vector<Piece> pieces;  // what comes in and what the layers make, then their scratch
+        const std::vector<int> last = last_readers();
+        for (int i = 0; i <= count; i++) pieces.push_back({shapes[i].size(), i - 1, std::max(last[i], i - 1)});
+        std::vector<Images> value(count_);
+        value[0] = shapes[0];
+        for (int i = 0; i < count; i++) {
+            pieces.push_back({layers_[i]->scratch_size(sources(*layers_[i], value).data()), i, i});
+            value[layers_[i]->to] = shapes[i + 1];
+        }
+        std::vector<Piece*> order, placed;  // the latter by where they begin
+        for (Piece& piece : pieces) order.push_back(&piece);
+        std::stable_sort(order.begin(), order.end(), [](Piece* a, Piece* b) { return a->size > b->size; });
+        Places places;
+        for (Piece* piece : order) {
+            const size_t wanted = (piece->size + 2 * GAP - 1) / GAP * GAP;  // a vector may read past the end
+            for (const Piece* other : placed)
+                if (other->first <= piece->last && piece->first <= other->last && other->begin < piece->begin + wanted)
+                    piece->begin = std::max(piece->begin, other->end);
+            piece->end = piece->begin + wanted;
+            const auto before = [](const Piece* a, const Piece* b) { return a->begin < b->begin; };
+            placed.insert(std::upper_bound(placed.begin(), placed.end(), piece, before), piece);
+            places.size = std::max(places.size, piece->end);
+        }
+        for (int i = 0; i <= count; i++) places.outputs.push_back(pieces[i].begin);
+        for (int i = 0; i < count; i++) places.scratch.push_back(pieces[count + 1 + i].begin);
+        return places;
+    }
+    static constexpr size_t GAP = 16;
+
+    struct Piece {
+        size_t size;
+        int first, last;  // the layers that need it
+        size_t begin = 0, end = 0;
+    };
+
+    // The last layer that reads what comes in, and what each layer makes; of the result, none comes after it.
+    std::vector<int> last_readers() const {
+        std::vector<int> last{-1}, holds(count_, 0);  // a value holds what layer holds - 1 made
+        for (int i = 0; i < int(layers_.size()); i++) {
+            for (int source : layers_[i]->from) last[holds[source]] = i;
+            last.push_back(i);
+            holds[layers_[i]->to] = i + 1;
+        }
+        last.back() = int(layers_.size());
+        return last;
+    }
+
+    static Images at(Images shape, float* data) {
+        shape.data = data;
+        return shape;
+    }
 
     static std::vector<Images> sources(const ImageLayer& layer, const std::vector<Images>& value) {
         std::vector<Images> found;

@@ -162,4 +162,13 @@ const char* crnn_call_network(Inputs in, Outputs out, Words words) {
     return call([&] { reinterpret_cast<Network*>(m->network)->run(in[0], m->batch, m->height, m->width, out[0]); });
 }
 
+// As an operator on levels of 8 bits (batch, rows, columns, channels), scaled and padded to height x width.
+const char* crnn_call_network_levels(Inputs in, Outputs out, Words words) {
+    const Message<fields::NetworkRunLevels> m(words);
+    return call([&] {
+        reinterpret_cast<Network*>(m->network)
+            ->run(reinterpret_cast<const uint8_t*>(in[0]), m->rows, m->columns, m->batch, m->height, m->width, out[0]);
+    });
+}
+
 }  // extern "C"

@@ -14,6 +14,16 @@ CRNN_FIELDS(NetworkRun, {
     int32_t width;
 })
 
+// The same on levels (batch, rows, columns, channels).
+CRNN_FIELDS(NetworkRunLevels, {
+    int64_t network;
+    int32_t batch;
+    int32_t height;
+    int32_t width;
+    int32_t rows;
+    int32_t columns;
+})
+
 // `order` as of nhwc.h.
 CRNN_FIELDS(NetworkEndMaps, { int32_t order; })
 
@@ -253,6 +263,7 @@ CRNN_FIELDS(NetworkBiLSTM, {
 CRNN_FIELDS(NetworkContext, { int32_t features; })
 
 static const Layout NETWORK_LAYOUTS[] = {NetworkRunLayout,
+                                         NetworkRunLevelsLayout,
                                          NetworkEndMapsLayout,
                                          NetworkBeginMapsLayout,
                                          NetworkConvLayout,

@@ -115,6 +115,8 @@ static inline void add(const Images& x, const float* addend, Act act, const Imag
     }
 }
 
+static inline float scale_level(uint8_t level) { return float(level) * (1 / 127.5f) - 1.f; }
+
 // (N, C, H, W) as the caller has it -> (N, H, W, stride), the padding of a pixel zero. In blocks of
 // channels, so that the lines of the cache that a block touches are used up before they are dropped.
 static inline void nchw_to_nhwc(const float* x, const Images& y) {
@@ -131,6 +133,23 @@ static inline void nchw_to_nhwc(const float* x, const Images& y) {
                     for (int c = known; c < last; c++) to[c] = 0.f;
                 }
             }
+}
+
+// Levels (N, rows, columns, C) of pictures -> the same in [-1, 1], zeros below and beside them.
+static inline void levels_to_nhwc(const uint8_t* x, int rows, int columns, const Images& y) {
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int n = 0; n < y.n; n++)
+        for (int i = 0; i < y.h; i++) {
+            float *to = y.pixel(n, i, 0), *end = to + size_t(y.w) * y.stride;
+            const uint8_t* from = x + (size_t(n) * rows + i) * columns * y.channels;
+            for (int j = 0; i < rows && y.stride > y.channels && j < columns; j++, to += y.stride) {
+                for (int c = 0; c < y.channels; c++) to[c] = scale_level(*from++);
+                std::fill(to + y.channels, to + y.stride, 0.f);
+            }
+            const int run = i < rows && y.stride == y.channels ? columns * y.channels : 0;
+            for (int j = 0; j < run; j++) to[j] = scale_level(from[j]);
+            std::fill(to + run, end, 0.f);
+        }
 }
 
 // And back.
