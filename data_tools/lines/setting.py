@@ -131,7 +131,7 @@ def draw_rules(width: int, random: Random) -> list[Placed]:
 
 def draw_edges(width: int, random: Random) -> list[Placed]:
     """What could be taken for |, [ or ' at a line's ends and is none: edges as tall as the crop and more, thin ones and
-    the sides of whole panels, and pieces of them from above or below.
+    the sides of whole panels, upright or leaning, and pieces of them from above or below.
     """
     level = random.choice((255, 255, 180, 110))
     top, bottom = -round(2.4 * CAPITAL_HEIGHT), round(1.2 * CAPITAL_HEIGHT)
@@ -142,6 +142,17 @@ def draw_edges(width: int, random: Random) -> list[Placed]:
     for end in random.choice(((0,), (1,), (0, 1))):
         thick = max(1, round(CAPITAL_HEIGHT * random.choice((0.02, 0.05, 0.09, 0.2, 0.8))))
         away = round(CAPITAL_HEIGHT * random.uniform(0.06, 0.35))
-        edge = Line(np.full((bottom - top, thick), level, np.uint8), 0)
-        placed.append((edge, width + away if end else -away - thick, top))
+        slope = random.choice((0.0, random.gauss(0, 0.2)))
+        edge = Line(_lean(np.full((bottom - top, thick), level, np.uint8), slope), 0)
+        placed.append((edge, width + away if end else -away - edge.mask.shape[1], top))
     return placed
+
+
+def _lean(mask: np.ndarray, slope: float) -> np.ndarray:
+    """Each row moved by `slope` pixels more than the one above it."""
+    height, width = mask.shape
+    shifts = np.round(slope * np.arange(height)).astype(int)
+    shifts -= shifts.min()
+    leaning = np.zeros((height, width + shifts.max()), mask.dtype)
+    np.put_along_axis(leaning, shifts[:, None] + np.arange(width), mask, 1)
+    return leaning
