@@ -79,7 +79,7 @@ def group_plan(plan: Plan, prefix: str, first: int = 0) -> list[Group]:
 def _find_reader(group: Group, later: list[Group]) -> str:
     """What `reader` says: the layer may read it pooled, since the largest level is that of the largest value."""
     after = next((other for other in later if not isinstance(other.layer, MaxPool)), None)
-    rounds = group.multiplies_levels or (isinstance(group.layer, Gate) and after is later[0])
+    rounds = group.multiplies_levels or (isinstance(group.layer, Gate) and later[:1] == [after])
     return after.key if after and rounds and after.multiplies_levels else ""
 
 

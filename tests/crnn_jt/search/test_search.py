@@ -145,7 +145,7 @@ def test_a_search_that_is_cut_goes_on_as_if_it_were_not(tmp_path):
     """Draws follow from seed and step, the alphas' data from their own steps: a seed finds the same alphas and weights,
     in two runs and in one that is cut.
     """
-    given = settings(tmp_path)
+    given = settings(tmp_path, warmup=0)  # a shorter run would warm up sooner
     ends = []
     for name, cut in (("whole", 0), ("cut", 7)):
         first = tiny.with_train(given, steps=cut or 12)
