@@ -8,7 +8,7 @@
 # FONTS is what `make fonts` fetches. OUT/MODEL-int8.safetensors are the files, OUT/runs what they came from. To ship them:
 # copy them to crnn_jt/bundled and run the tests of what ships (tests/crnn_jt/test_shipped_slim.py, tests/ocr/test_shipped.py).
 set -eu
-out=$1 fonts=$2
+out=${1:?a folder for the files} fonts=${2:?a folder of fonts}
 shift 2
 python=${PYTHON:-python3}
 
