@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -40,6 +40,17 @@ def feasible(target: Sequence[int], steps: int) -> bool:
 def collapse(path: Sequence[int]) -> list[int]:
     """B of the paper: adjacent repeats dropped, then blanks."""
     return [int(k) for i, k in enumerate(path) if k != BLANK and (i == 0 or k != path[i - 1])]
+
+
+def find_runs(path: Sequence[int]) -> list[tuple[int, int, int]]:
+    """The symbol, its first step and the step after its last of each run of a best path, but those of blanks."""
+    runs, first = [], 0
+    for symbol, own in groupby(path):
+        last = first + sum(1 for _ in own)
+        if symbol != BLANK:
+            runs.append((symbol, first, last))
+        first = last
+    return runs
 
 
 def greedy(log_probs: np.ndarray, lengths: Sequence[int] | None = None) -> list[Reading]:

@@ -13,13 +13,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 
 import numpy as np
 
 from crnn_jt.decoding import ctc, native
 from crnn_jt.decoding.lexicon import Lexicon, Weights
-from crnn_jt.decoding.prior import Prior, case_chance
+from crnn_jt.decoding.prior import Prior
 from data_tools.errors import UserError
 from data_tools.words.language import Language, read_language
 
@@ -83,10 +82,7 @@ class Channel:
         if not self.prior.folds:
             words = list(dict.fromkeys(form for word in words for form in (word, word.capitalize(), word.upper())))
         self.lexicon = Lexicon(words, self.symbols)
-        shares = np.array([self.prior.word(word.lower()) for word in self.lexicon.words]) * self.prior.shares.word
-        if not self.prior.folds:
-            shares *= [case_chance(word) for word in self.lexicon.words]
-        priors = np.log(shares) + BONUS * self.lexicon.sizes
+        priors = np.log([self.prior.listed(word) for word in self.lexicon.words]) + BONUS * self.lexicon.sizes
         self.weights = Weights(self.lexicon.trie, np.exp(strength * priors))
         self.most = np.full(int(self.lexicon.sizes.max()) + 1, -np.inf)
         np.maximum.at(self.most, self.lexicon.sizes, priors)
@@ -178,12 +174,9 @@ class Channel:
         floors = np.maximum(floors, dismissed)
         pairs = [(n, text, log_p) for n, own in enumerate(found) for text in own if (log_p := self._log_listed(text))]
         if pairs:
-            rows, texts, logs = (
-                np.array([n for n, _, _ in pairs]),
-                [text for _, text, _ in pairs],
-                [p for *_, p in pairs],
-            )
-            scores = self._sum_paths(scaled, rows, texts) * np.exp(self.strength * np.array(logs))
+            own_rows, listed, logs = zip(*pairs)
+            rows = np.array(own_rows)
+            scores = self._sum_paths(scaled, rows, listed) * np.exp(self.strength * np.array(logs))
             np.maximum.at(floors, rows, scores * (1 - 1e-9))
         best = self.lexicon.search(scaled, self.weights, floors)[0]
         return [own + [self.lexicon.words[number]] * (number >= 0) for own, number in zip(found, best.tolist())]
@@ -191,11 +184,11 @@ class Channel:
     def _log_listed(self, text: str) -> float | None:
         """log of the share and the bonus of a text that the lexicon lists; None of another one."""
         folded = text.lower()
-        chance = self.prior.chances.get(folded)
-        if not chance or not (self.prior.folds or text in (folded, folded.capitalize(), folded.upper())):
+        if not self.prior.word(folded) or not (
+            self.prior.folds or text in (folded, folded.capitalize(), folded.upper())
+        ):
             return None
-        case = 1.0 if self.prior.folds else case_chance(text)
-        return math.log(chance * self.prior.shares.word * case) + BONUS * len(text)
+        return math.log(self.prior.listed(text)) + BONUS * len(text)
 
     def _sum_paths(self, scaled: np.ndarray, rows: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """The forward sums (M,) of texts on images `rows` (M,)."""
@@ -247,12 +240,7 @@ class Channel:
 
     def _split(self, path: list[int]) -> list[tuple[int, int] | int]:
         """A best path as words (first step, step after the last) and the symbols between them."""
-        runs, first = [], 0  # symbol, first step, step after the last
-        for symbol, own in groupby(path):
-            last = first + sum(1 for _ in own)
-            if symbol != ctc.BLANK:
-                runs.append((symbol, first, last))
-            first = last
+        runs = ctc.find_runs(path)
         pieces, begin, inside = [], 0, False
         for (symbol, start, end), outer in zip(runs, self._are_outside([symbol for symbol, _, _ in runs])):
             if outer:

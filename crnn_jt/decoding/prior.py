@@ -51,7 +51,7 @@ class Prior:
         folded = [text.lower() for text in texts]
         share = self.shares
         total = share.spelling * np.exp(self.ngram.log_p(folded))
-        total += [self._listed(text) for text in folded]
+        total += [self._known(text) for text in folded]
         names = {i: found for i, text in enumerate(folded) if (found := classes.address_name(text))}
         if names:
             inner = self.ngram.log_p([name for name, _ in names.values()])
@@ -65,7 +65,12 @@ class Prior:
         """The chance of a word among the listed ones."""
         return self.chances.get(text, 0.0)
 
-    def _listed(self, text: str) -> float:
+    def listed(self, text: str) -> float:
+        """The share of a listed word in the case that it has here."""
+        chance = self.word(text.lower()) * self.shares.word
+        return chance if self.folds else chance * case_chance(text)
+
+    def _known(self, text: str) -> float:
         share = self.shares
         chance = share.word * self.chances.get(text, 0.0) + share.pair * classes.pair_chance(text, self.chances.get)
         if text.isalpha():

@@ -7,12 +7,12 @@ gaps between words stay gaps.
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
 
-from crnn_jt.decoding.ctc import BLANK
+from crnn_jt.decoding.ctc import find_runs
 
 Span = tuple[float, float]
 """Begin and end as shares of the picture's width."""
@@ -20,12 +20,7 @@ Span = tuple[float, float]
 
 def find_spans(path: np.ndarray) -> tuple[Span, ...]:
     """The span of each symbol of a best path (T,), collapsed, from left to right; they do not overlap."""
-    runs, first = [], 0
-    for symbol, own in groupby(path.tolist()):
-        last = first + sum(1 for _ in own)
-        if symbol != BLANK:
-            runs.append((first, last))
-        first = last
+    runs = [(first, last) for _, first, last in find_runs(path.tolist())]
     steps = len(path)
     centres = [(start + end) / 2 for start, end in runs]
     reach = median(after - before for before, after in pairwise(centres)) / 2 if len(runs) > 1 else steps
