@@ -14,6 +14,7 @@ from PIL import Image
 from crnn_jt.decoding.lexicon import Lexicon
 from crnn_jt.decoding.regions import Found, enlarge
 from crnn_jt.detecting import AUTOMATIC, FULL, Resolution, is_tiny
+from crnn_jt.directing import Judging
 from crnn_jt.pictures import Picture
 from crnn_jt.reading import Prediction
 from crnn_jt.spelling import WordList
@@ -54,12 +55,6 @@ class Detecting(Protocol):
     """What finds text in a picture, in its pixels: a `crnn_jt.detecting.TextDetector`, or a stand-in."""
 
     def find(self, image: Image.Image, resolution: Resolution) -> list[Found]: ...
-
-
-class Directing(Protocol):
-    """What says whether text stands on its head: a `crnn_jt.directing.DirectionReader`, or a stand-in."""
-
-    def overturned(self, images: Sequence[Picture]) -> np.ndarray: ...
 
 
 class Recognising(Protocol):
@@ -117,7 +112,7 @@ class PhotoReader:
         self,
         detector: Detecting,
         recognizer: Recognising,
-        direction: Directing | None = None,
+        direction: Judging | None = None,
         options: ReadingOptions = ReadingOptions(),
         selector: Choosing | None = None,
     ):
@@ -288,11 +283,12 @@ def load(
     if models not in MODELS:
         raise UserError(f"--models {models}: it takes {' or '.join(MODELS)}")
     names = [str(given or own) for given, own in zip((detector, direction, recognizer), MODELS[models])]
-    turns = None if names[1] == "none" else directing.load(names[1])
-    chooser = None if selector is None else choosing.load(selector)
     if spotter is None:
-        return PhotoReader(detecting.load(names[0]), reading.load(names[2]), turns, options, chooser)
-    if detector is not None or recognizer is not None:
+        finder, reader = detecting.load(names[0]), reading.load(names[2])
+    elif detector is None and recognizer is None:
+        finder = reader = spotting.load(spotter)
+    else:
         raise UserError(f"--spotter {spotter}: finds and reads; leave --detector and --recognizer out")
-    both = spotting.load(spotter)
-    return PhotoReader(both, both, turns, options, chooser)
+    turns = None if names[1] == "none" else directing.TogetherWithReader(directing.load(names[1]), reader)
+    chooser = None if selector is None else choosing.load(selector)
+    return PhotoReader(finder, reader, turns, options, chooser)

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from crnn_jt.directing import load
+from crnn_jt import reading
+from crnn_jt.directing import TogetherWithReader, load
 from data_tools.errors import UserError
 from data_tools.loader.turned import SHORTEST
 from data_tools.photos.cutting import TALL
@@ -50,11 +51,20 @@ class Result:
         return 100 * count / self.n if self.n else None
 
 
-def measure(weights: str | Path, sets: Sequence[TestSet], problems: list[str], peer: bool = False) -> list[Result]:
-    """A result for each set; problems gain a line for each with pictures that cannot be read. Raises UserError where
-    nothing can be judged, the weights are no classifier, or the peer does not answer.
+def measure(
+    weights: str | Path,
+    sets: Sequence[TestSet],
+    problems: list[str],
+    peer: bool = False,
+    recognizer: str | Path | None = None,
+) -> list[Result]:
+    """A result for each set, of a classifier alone or together with a recogniser; problems gain a line for each with
+    pictures that cannot be read. Raises UserError where nothing can be judged, the weights are of another kind, or the
+    peer does not answer.
     """
     own = load(weights)
+    if recognizer is not None:
+        own = TogetherWithReader(own, reading.load(recognizer))
     other = RapidOCR(count_cores()) if peer else None
     try:
         results = [_judge(each, own.overturned, other and other.overturned, problems) for each in sets]

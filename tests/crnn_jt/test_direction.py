@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 
 from crnn_jt.backend import NAME, ops, state
-from crnn_jt.directing import DirectionReader
+from crnn_jt.directing import DirectionReader, TogetherWithReader
 from crnn_jt.extractors.mobilenet import MobileNetV3
 from crnn_jt.learner import Learner
 from crnn_jt.models import build, construct
+from crnn_jt.reading import Prediction, load
 from crnn_jt.spec import Config, StageSpec, TrainSpec, from_dict, load_config, to_dict
 from crnn_jt.tasks import task_of
-from crnn_jt.weights import Weights
+from crnn_jt.weights import BUNDLED, Weights
 from data_tools.augmentations import MIXES, Augmentations
 from data_tools.errors import UserError
 from data_tools.loader.turned import Turn, Turned, cut_part
@@ -76,6 +77,39 @@ def test_the_unsure_are_looked_at_turned_round():
         np.testing.assert_allclose(reader.overturned(pictures), expected, atol=1e-3)
         assert asked == looks
         asked.clear()
+
+
+class Judge:
+    """Of the same opinion on every picture."""
+
+    def __init__(self, chance: float):
+        self.chance = chance
+
+    def overturned(self, images) -> np.ndarray:
+        return np.full(len(images), self.chance, np.float32)
+
+
+def test_what_a_classifier_doubts_is_read_both_ways():
+    """One that can tell nothing leaves it to the recogniser, which finds all bundled words that stand on their head."""
+    words = [Image.open(path) for path in sorted((BUNDLED / "images").glob("*.png"))[:4]]
+    together = TogetherWithReader(Judge(0.5), load("crnn-light"))
+    assert (together.overturned(words) < 0.5).all()
+    assert (together.overturned([np.rot90(np.asarray(word), 2) for word in words]) > 0.5).all()
+
+
+@pytest.mark.parametrize("chance, asked", [(0.8, 2), (0.99, 0), (0.01, 0), (0.0, 0)])
+def test_both_judgements_are_joined_and_a_sure_one_stands(chance, asked):
+    """A reading four times as probable turned round makes odds of 4 to 1 for it 16 to 1."""
+    seen = []
+
+    class Recogniser:
+        def read(self, images, *, language):
+            seen.extend(images)
+            return [Prediction("ab", confidence, "ab") for confidence in (0.2, 0.8)]
+
+    [found] = TogetherWithReader(Judge(chance), Recogniser()).overturned([tiny.draw("abcd")])
+    assert len(seen) == asked and found == pytest.approx(16 / 17 if asked else chance, abs=1e-3)
+    assert TogetherWithReader(Judge(0.5), Recogniser()).overturned([]).shape == (0,)
 
 
 @pytest.mark.skipif(NAME != "jittor", reason="Jittor only: the kernels are its")

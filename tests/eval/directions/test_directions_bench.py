@@ -53,9 +53,12 @@ def test_the_command_counts_and_refuses_in_one_line(root, tmp_path, capsys):
     asked = ["directions", "--root", str(root), "--weights", weights]
     assert main("eval", "", COMMANDS, [*asked, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sets"]["SVT"]["left_out"] >= 2
+    assert main("eval", "", COMMANDS, [*asked, "--recognizer", "crnn-light", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sets"]["SVT"]["n"] >= 2
     for wrong, said in (
         (["--peer", "tesseract"], "--peer is 'tesseract'"),
         (["--sets", "IC15"], "IC15"),
+        (["--recognizer", "db-light"], "not a recogni"),
         (["--weights", "crnn-light"], "not a direction"),
     ):
         assert main("eval", "", COMMANDS, [*asked, *wrong]) == 2
