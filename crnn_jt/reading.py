@@ -282,7 +282,7 @@ class SequenceReader:
 
     def _freeze_refining(self, arrays: dict[str, np.ndarray]):
         """The network up to the refined sequence."""
-        return self.recognizer.freeze(arrays, whole=False)
+        return self.recognizer.freeze_refining(arrays)
 
     def _pairs(self, refined: np.ndarray, lengths: np.ndarray, rows: np.ndarray, words: list[str]) -> np.ndarray:
         """Scores of at most PAIRS words, filled up to a shape that comes again."""

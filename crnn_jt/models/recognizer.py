@@ -129,7 +129,10 @@ class Recognizer(Model):
 
     def losses(self, images, widths: np.ndarray, targets: np.ndarray, sizes: np.ndarray) -> dict:
         """Means over samples by name; targets (N, S) padded with 0, of `sizes` (N,) symbols."""
-        sequence, lengths = self.sequence(images, widths)
+        return self.teach(*self.sequence(images, widths), targets, sizes)
+
+    def teach(self, sequence, lengths: np.ndarray, targets: np.ndarray, sizes: np.ndarray) -> dict:
+        """The same of a refined sequence (T, N, D)."""
         if self.corrector is None:
             return self.generator.losses(sequence, lengths, targets, sizes)
         return self.corrector.losses(self.generator, sequence, lengths, targets, sizes)
@@ -159,6 +162,10 @@ class Recognizer(Model):
             if self.corrector is not None:
                 self.corrector.emit(flow)
         return flow.finish()
+
+    def freeze_refining(self, arrays: dict[str, np.ndarray]):
+        """The same up to the refined sequence."""
+        return self.freeze(arrays, whole=False)
 
 
 def _check_shapes(recognizer: Recognizer) -> None:
