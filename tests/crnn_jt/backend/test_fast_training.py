@@ -82,7 +82,6 @@ def test_frozen_models_read_as_plain_ones(extractor, monkeypatch):
     for width, found in with_kernels.items():
         expected = plain.log_probs(pictures(width=width))[0]
         assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
-        np.testing.assert_array_equal(found.argmax(2), expected.argmax(2))
 
 
 BY_PLACE = {
