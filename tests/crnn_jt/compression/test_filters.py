@@ -96,7 +96,11 @@ def test_costs_are_those_of_the_smaller_plan():
         assert cost_of(flow, weights.arrays, own) + fixed == cost(plan, 1, 32, 40)
 
 
-@pytest.mark.parametrize("spec", [tiny.detector(), tiny.model()], ids=["detector", "recognizer"])
+@pytest.mark.parametrize(
+    "spec",
+    [tiny.detector(), tiny.model(), tiny.model(extractor="cells")],
+    ids=["detector", "recognizer", "recognizer of cells"],
+)
 def test_whole_models_are_cut(spec):
     """A pyramid of maps that meet again; what enters a sequence stays."""
     model = tiny.lively(build(spec, 0))
