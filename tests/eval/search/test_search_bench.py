@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from crnn_jt.models import build
+from crnn_jt.reading import load
 from crnn_jt.sources import SOURCES
 from crnn_jt.spec import StageSpec, load_config, to_dict
 from data_tools.cli import main
@@ -114,6 +115,17 @@ def test_a_comparison_that_was_cut_goes_on_and_keeps_its_rows(config, tmp_path, 
     assert (tmp_path / "out/random-1/seed-0/row.json").stat().st_mtime_ns == kept
     assert (tmp_path / "out/search.png").stat().st_size > 1000
     assert (tmp_path / "out/search.md").read_text().startswith("| backbone | from | seed | rendered | all | SVT |")
+
+
+def test_cells_and_paths_of_other_searches_are_trained_and_read_on_the_kernels(config, tmp_path, capsys, monkeypatch):
+    """All four, two steps each, at a sixteenth of the width; a layer without a kernel would make a row's rate a lie."""
+    monkeypatch.setitem(SOURCES, "words", replace(SOURCES["words"], validation=4))
+    words = ["search", "--out", tmp_path / "out", "--config", config, "--samples", 8, "--random", 0, "--json"]
+    names = ["darts", "darts-second", "auto-deeplab", "auto-deeplab-path"]
+    assert main("eval", "", COMMANDS, [str(word) for word in (*words, "--only", ",".join(names))]) == 0
+    rows = json.loads(capsys.readouterr().out)["backbones"]
+    assert [(one["name"], one["kind"], one["samples"]) for one in rows] == [(name, "published", 8) for name in names]
+    assert all(load(tmp_path / f"out/{name}/seed-0/last.safetensors").network is not None for name in names)
 
 
 def test_the_five_of_table_2_are_a_second_table_at_the_same_budget(config, tmp_path, capsys, monkeypatch):
