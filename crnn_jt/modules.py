@@ -86,8 +86,8 @@ module_of.register(layers.SelfAttention, lambda layer: MultiHead(layer.features,
 
 @module_of.register(layers.Conv)
 def _conv(layer: layers.Conv):
-    how = (layer.kernel, layer.stride, layer.padding)
-    return nn.Conv2d(layer.in_channels, layer.out_channels, *how, groups=layer.groups, bias=layer.bias)
+    how = (layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups, layer.bias)
+    return nn.Conv2d(layer.in_channels, layer.out_channels, *how)
 
 
 @module_of.register(layers.ConvTranspose)

@@ -83,6 +83,14 @@ class PlanStage(nn.Module):
         return dict(layers.walk(self.plan, "stack."))
 
 
+class BlockUnit(nn.Module):
+    """The layers of a block."""
+
+    def __init__(self, layer: layers.Block):
+        super().__init__()
+        self.body = Stack(layer.body)
+
+
 class ResidualUnit(nn.Module):
     """`body(x) + shortcut(x)` (He et al., "Identity mappings in deep residual networks", 2016)."""
 
@@ -131,6 +139,7 @@ class ChoiceUnit(nn.Module):
         return ops.matmul(gates.reshape((1, 2)), both).reshape(tuple(values[0].shape))
 
 
+module_of.register(layers.Block, BlockUnit)
 module_of.register(layers.Residual, ResidualUnit)
 module_of.register(layers.Gate, GateUnit)
 module_of.register(layers.Choice, ChoiceUnit)
@@ -187,10 +196,35 @@ def _(layer: layers.MaxPool, module, x, sizes, kept) -> tuple:
 
 @call.register(layers.AvgPool)
 def _(layer: layers.AvgPool, module, x, sizes, kept) -> tuple:
+    if not layer.touches:
+        return _mean_of_windows(layer, x, sizes), after(layer, sizes)
     (batch, channels, height, width), (tall, wide) = x.shape, layer.kernel
     height, width = layer.size(height, width)
     windows = x[:, :, : height * tall, : width * wide].reshape((batch, channels, height, tall, width, wide))
     return ops.mean(windows, (3, 5)).reshape((batch, channels, height, width)), after(layer, sizes)
+
+
+def _mean_of_windows(layer: layers.AvgPool, x, sizes: np.ndarray | None):
+    """Overlapping windows (N, C, H', W'): sums along one side and then the other are products with zeros and ones."""
+    (batch, channels, height, width), (tall, wide) = x.shape, layer.size(*x.shape[2:])
+    down, along = (
+        _windows(*axis) for axis in zip((height, width), (tall, wide), layer.kernel, layer.apart, layer.padding)
+    )
+    widths = np.full(batch, width) if sizes is None else np.asarray(sizes)
+    counts = (np.arange(width) < widths[:, None]).astype(np.float32) @ along  # (N, W')
+    shares = 1 / np.maximum(down.sum(0)[:, None] * counts[:, None, None], 1)  # (N, 1, H', W')
+    x = x if sizes is None else fill(x, sizes, 0.0)
+    rows = ops.matmul(x.reshape((batch * channels * height, width)), ops.array(along))
+    rows = rows.reshape((batch, channels, height, wide)).permute(0, 1, 3, 2)  # (N, C, W', H)
+    sums = ops.matmul(rows.reshape((batch * channels * wide, height)), ops.array(down))
+    sums = sums.reshape((batch, channels, wide, tall)).permute(0, 1, 3, 2)  # (N, C, H', W')
+    return sums * ops.array(shares)
+
+
+def _windows(size: int, count: int, kernel: int, stride: int, padding: int) -> np.ndarray:
+    """1 where a place lies in a window, else 0: float32 (size, count)."""
+    from_left = np.arange(size)[:, None] - (np.arange(count) * stride - padding)
+    return ((from_left >= 0) & (from_left < kernel)).astype(np.float32)
 
 
 @call.register(layers.Slice)
@@ -246,6 +280,11 @@ def _(layer: layers.CrossAttention, module, x, sizes, kept) -> tuple:
     memory, lengths = recall(kept, layer.memory)
     queries, sizes = recall(kept, layer.queries) if layer.queries else (x, sizes)
     return module(queries, memory, lengths), sizes
+
+
+@call.register(layers.Block)
+def _(layer: layers.Block, module, x, sizes, kept) -> tuple:
+    return module.body.with_sizes(x, sizes, kept)
 
 
 @call.register(layers.Residual)

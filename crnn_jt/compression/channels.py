@@ -176,6 +176,11 @@ def _(layer: layers.Quantised, at: _Place, value: Value, place: str, kept: dict[
     return _last(layer.body, at, value, f"{place}.body.", kept)
 
 
+@trace.register(layers.Block)
+def _(layer: layers.Block, at: _Place, value: Value, place: str, kept: dict[str, Value]) -> Value:
+    return _last(layer.body, at, value, f"{place}.body.", kept)
+
+
 @trace.register(layers.Residual)
 def _(layer: layers.Residual, at: _Place, value: Value, place: str, kept: dict[str, Value]) -> Value:
     body, shortcut = (_last(plan, at, value, f"{place}.{name}.", kept) for name, plan in layer.children().items())

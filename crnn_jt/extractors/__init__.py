@@ -2,6 +2,7 @@
 
 from crnn_jt.extractors import (
     autostr,
+    cells,
     dense,
     light,
     mobilenet,
@@ -18,6 +19,7 @@ from crnn_jt.extractors import (
 
 __all__ = [
     "autostr",
+    "cells",
     "dense",
     "light",
     "mobilenet",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crnn_jt.blocks import aster_unit, conv_unit, scale_channels
 from crnn_jt.extractors.base import Extractor
 from crnn_jt.registry import EXTRACTORS
-from crnn_jt.search.space import PUBLISHED, WIDTHS, plan_of
+from crnn_jt.search.space import PUBLISHED, WIDTHS, plan_of, strides_of
 
 
 @EXTRACTORS.register("autostr")
@@ -26,17 +26,23 @@ class AutoSTR(Extractor):
 @EXTRACTORS.register("aster")
 class Aster(Extractor):
     """Forty-five convolutions in residual units of five stages; 32x100 becomes 512x1x25 (ASTER: Shi et al., TPAMI 2018,
-    table 1). `width` scales all channels.
+    table 1). `width` scales all channels; a `path` other than ASTER's has the stages' strides in another order.
     """
 
     tiny = {"units": [1, 1, 1, 1, 1], "width": 0.125}
 
-    def __init__(self, in_channels: int = 3, units: tuple[int, ...] = (3, 4, 6, 6, 3), width: float = 1.0):
+    def __init__(
+        self,
+        in_channels: int = 3,
+        units: tuple[int, ...] = (3, 4, 6, 6, 3),
+        width: float = 1.0,
+        path: str = "AABBB",
+    ):
         if len(units) != len(WIDTHS) or min(units) < 1:
             raise ValueError(f"units {units}: it takes {len(WIDTHS)} numbers, 1 or more each")
         before, *_ = channels = scale_channels(width, *WIDTHS)
         plan = conv_unit(in_channels, before)
-        for count, after, stride in zip(units, channels, ((2, 2), (2, 2), (2, 1), (2, 1), (2, 1))):
+        for count, after, stride in zip(units, channels, strides_of(path, len(WIDTHS))):
             plan += aster_unit(before, after, stride)
             plan += aster_unit(after, after) * (count - 1)
             before = after

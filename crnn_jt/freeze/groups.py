@@ -13,6 +13,7 @@ from crnn_jt.layers import (
     Activation,
     Add,
     BatchNorm,
+    Block,
     Conv,
     ConvTranspose,
     CrossAttention,
@@ -93,9 +94,9 @@ def _group(plan: Plan, position: int, prefix: str, first: int) -> tuple[list[Gro
 
     if isinstance(layer, Conv | ConvTranspose) and follows(BatchNorm):
         group, end = replace(group, norm_key=f"{prefix}{first + end}", norm=plan[end]), end + 1
-    if _is_product(layer) and follows(Add):
+    if (_is_product(layer) or isinstance(layer, Block)) and follows(Add):
         group, end = replace(group, addend=plan[end].name), end + 1
-    if isinstance(layer, Conv | ConvTranspose | Linear | BatchNorm | Residual | Add) and follows(Activation):
+    if isinstance(layer, Conv | ConvTranspose | Linear | BatchNorm | Block | Residual | Add) and follows(Activation):
         group, end = replace(group, activation=name_of(plan[end])), end + 1
     if _is_product(layer) and not group.addend and follows(MaxPool):
         down, along = _halves(plan[end])

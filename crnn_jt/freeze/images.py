@@ -18,6 +18,7 @@ from crnn_jt.layers import (
     Add,
     AvgPool,
     BatchNorm,
+    Block,
     Concat,
     Conv,
     ConvTranspose,
@@ -120,7 +121,8 @@ def _(layer: Conv, images: Images, group: Group, source: int, busy: tuple[int, .
     target = images.unused(source, *busy)
     weight, bias = _fold_norm(images.state, group, layer.bias, out_axis=0)
     addend, activation = images.follow(group, tail)
-    images.network.conv(source, target, window_of(layer), weight, bias, activation, group.pool.kernel, addend)
+    given = layer.window, spread(layer, weight), bias
+    images.network.conv(source, target, *given, activation, group.pool.kernel, addend)
     return target
 
 
@@ -129,7 +131,7 @@ def _emit_depthwise(layer: Conv, images: Images, group: Group, source: int, busy
         raise NotCovered(f"Conv with {layer.groups} groups of {layer.in_channels} to {layer.out_channels} channels")
     target = images.unused(source, *busy)
     weight, bias = _fold_norm(images.state, group, layer.bias, out_axis=0)
-    images.network.depthwise(source, target, window_of(layer), weight[:, 0], bias, group.activation)
+    images.network.depthwise(source, target, layer.window, spread(layer, weight)[:, 0], bias, group.activation)
     return target
 
 
@@ -160,14 +162,14 @@ def _(layer: Activation, images: Images, group: Group, source: int, busy: tuple[
 @emit.register(MaxPool)
 def _(layer: MaxPool, images: Images, group: Group, source: int, busy: tuple[int, ...], tail: Tail) -> int:
     target = images.unused(source, *busy)
-    images.network.pool(source, target, window_of(layer))
+    images.network.pool(source, target, layer.window)
     return target
 
 
 @emit.register(AvgPool)
 def _(layer: AvgPool, images: Images, group: Group, source: int, busy: tuple[int, ...], tail: Tail) -> int:
     target = images.unused(source, *busy)
-    images.network.mean_pool(source, target, layer.kernel)
+    images.network.mean_pool(source, target, layer.window)
     return target
 
 
@@ -190,6 +192,11 @@ def _(layer: Upsample, images: Images, group: Group, source: int, busy: tuple[in
     target = images.unused(source, *busy)
     images.network.upsample(source, target, layer.factor)
     return target
+
+
+@emit.register(Block)
+def _(layer: Block, images: Images, group: Group, source: int, busy: tuple[int, ...], tail: Tail) -> int:
+    return images.emit_plan(layer.body, source, f"{group.key}.body.", busy, Tail(*images.follow(group, NO_TAIL)))
 
 
 @emit.register(Residual)
@@ -245,9 +252,15 @@ def _(layer: Concat, images: Images, group: Group, source: int, busy: tuple[int,
     return target
 
 
-def window_of(layer: Conv | MaxPool) -> tuple[int, ...]:
-    """Kernel, stride and padding, each (vertical, horizontal)."""
-    return (*layer.kernel, *layer.stride, *layer.padding)
+def spread(layer: Conv, weight: np.ndarray) -> np.ndarray:
+    """A dilated kernel's weights (out, in, kh, kw) with zeros between them, over all that it spans: the kernels know no
+    dilation, and take these for longer than their own products.
+    """
+    if layer.dilation == (1, 1):
+        return weight
+    wide = np.zeros((*weight.shape[:2], *layer.span), weight.dtype)
+    wide[:, :, :: layer.dilation[0], :: layer.dilation[1]] = weight
+    return wide
 
 
 def _fold_norm(state: State, group: Group, has_bias: bool, out_axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from crnn_jt.backend.fast.int8_layers import FLOATS, Levels
 from crnn_jt.backend.fast.network import Network
 from crnn_jt.freeze.errors import NotCovered
 from crnn_jt.freeze.groups import Group, is_depthwise
-from crnn_jt.freeze.images import Images, State, Tail, emit, scale_and_shift, window_of
+from crnn_jt.freeze.images import Images, State, Tail, emit, scale_and_shift, spread
 from crnn_jt.freeze.levels import levels_of
 from crnn_jt.freeze.places import PIXEL
 from crnn_jt.freeze.steps import LSTM_ENDS, emit_steps
@@ -35,7 +35,7 @@ def _(layer: Quantised, images: Images, group: Group, source: int, busy: tuple[i
     if group.norm is not None:
         factor, shift = scale_and_shift(group.norm, images.state, group.norm_key)
         scale, bias = scale * factor, bias * factor + shift
-    window = PIXEL if weight.ndim == 2 else window_of(inner)
+    window, weight = (PIXEL, weight) if weight.ndim == 2 else (inner.window, spread(inner, weight))
     goes = levels_of(images.state, group.reader) if group.reader else FLOATS
     addend, activation = images.follow(group, tail)
     if is_depthwise(inner):

@@ -27,7 +27,7 @@ from crnn_jt.layers.base import (
     walk_layer,
 )
 from crnn_jt.layers.channels import Shuffle, Slice
-from crnn_jt.layers.combine import Add, Choice, Concat, Gate, Keep, Recall, Residual, recall
+from crnn_jt.layers.combine import Add, Block, Choice, Concat, Gate, Keep, Recall, Residual, recall
 from crnn_jt.layers.conv import Conv, ConvTranspose, window_out
 from crnn_jt.layers.elementwise import ACTIVATIONS, Activation, Dropout
 from crnn_jt.layers.norm import BatchNorm, LayerNorm
@@ -44,6 +44,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "BiLSTM",
+    "Block",
     "Choice",
     "Composite",
     "Concat",

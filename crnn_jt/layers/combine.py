@@ -3,6 +3,7 @@
     Keep("c2"), MaxPool(), …, Upsample(), Add("c2")        a feature pyramid's way down
     Keep("e1"), MaxPool(), …, Upsample(), Concat(("e1",))  a U-net
     Choice((mbconv, (), …))                                one of several, for a search
+    Keep("c2"), Block((…, Keep("a"), …, Add("a"))), …      a cell, whose own values stay within
 
 An inner plan sees what was kept before it; what it keeps itself ends with it.
 """
@@ -31,6 +32,22 @@ def _agree(one: Shape, other: Shape, what: str, channels: bool = True) -> None:
             continue
         if not np.array_equal(a, b):
             raise ValueError(f"{what}: {name} {a} and {b}")
+
+
+@dataclass(frozen=True)
+class Block(Composite):
+    """Layers as one: what they keep is gone after them, so that a plan may have many alike (the cells of a network)."""
+
+    body: Plan
+
+    def children(self) -> dict[str, Plan]:
+        return {"body": self.body}
+
+    def shape(self, before: Shape, kept: Kept) -> Shape:
+        return follow(self.body, before, kept)
+
+    def cost(self, height: int, width: int, kept: Kept = NOTHING) -> int:
+        return cost(self.body, None, height, width, kept)
 
 
 @dataclass(frozen=True)

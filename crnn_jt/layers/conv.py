@@ -16,12 +16,18 @@ def window_out(size, kernel: int, stride: int, padding: int):
     return (size + 2 * padding - kernel) // stride + 1
 
 
+def windows_out(window: tuple[int, ...], height, width) -> tuple:
+    """(height, width) after windows of a kernel, stride and padding, each (down, along)."""
+    return tuple(window_out(size, *window[axis::2]) for axis, size in enumerate((height, width)))
+
+
 @dataclass(frozen=True)
 class Conv(Layer):
     """2-d convolution; keys `weight` (out, in / groups, kh, kw) and, with `bias`, `bias` (out,).
 
-    `groups` equal to the channels is a depthwise convolution. The padding is less than the kernel, so that every window
-    sees some of the picture.
+    `groups` equal to the channels is a depthwise convolution. The values under a kernel lie `dilation` apart (Yu &
+    Koltun, "Multi-scale context aggregation by dilated convolutions", 2016). The padding is less than what a kernel
+    spans, so that every window reaches into the picture.
     """
 
     in_channels: int
@@ -31,17 +37,29 @@ class Conv(Layer):
     padding: tuple[int, int] = (1, 1)
     bias: bool = True
     groups: int = 1
+    dilation: tuple[int, int] = (1, 1)
 
     products: ClassVar[Mapping[str, int]] = {"weight": 0}
 
     def __post_init__(self):
         at_least(1, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups)
-        at_least(1, kernel=self.kernel, stride=self.stride)
+        at_least(1, kernel=self.kernel, stride=self.stride, dilation=self.dilation)
         at_least(0, padding=self.padding)
-        if any(pad >= size for pad, size in zip(self.padding, self.kernel)):
-            raise ValueError(f"padding {self.padding}: it takes less than the kernel, {self.kernel}")
+        if any(pad >= size for pad, size in zip(self.padding, self.span)):
+            raise ValueError(f"padding {self.padding}: it takes less than the kernel spans, {self.span}")
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(f"groups {self.groups}: not a divisor of {self.in_channels} and {self.out_channels}")
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Rows and columns from the first value under a kernel to the last."""
+        down, along = ((size - 1) * apart + 1 for size, apart in zip(self.kernel, self.dilation))
+        return down, along
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """What a kernel spans, stride and padding, each (down, along)."""
+        return (*self.span, *self.stride, *self.padding)
 
     def arrays(self) -> dict[str, tuple[int, ...]]:
         weight = {"weight": (self.out_channels, self.in_channels // self.groups, *self.kernel)}
@@ -54,9 +72,7 @@ class Conv(Layer):
         return he_normal(rng, shape, np.prod(shape[1:]))
 
     def size(self, height, width) -> tuple:
-        return tuple(
-            window_out(size, *axis) for size, axis in zip((height, width), zip(self.kernel, self.stride, self.padding))
-        )
+        return windows_out(self.window, height, width)
 
     def channels(self, before: int | None) -> int:
         expect("channels", self.in_channels, before)

@@ -12,6 +12,7 @@ from crnn_jt.layers import (
     AvgPool,
     BatchNorm,
     BiLSTM,
+    Block,
     Concat,
     Conv,
     ConvTranspose,
@@ -95,7 +96,7 @@ def node_of(layer: Layer, graph: Graph, value: str, key: str, kept: dict[str, st
 
 @node_of.register(Conv)
 def _(layer: Conv, graph: Graph, value: str, key: str, kept: dict[str, str]) -> str:
-    return graph.node("Conv", value, *_weights(layer, graph, key), group=layer.groups, **window(layer))
+    return graph.node("Conv", value, *_weights(layer, graph, key), **window_of_conv(layer))
 
 
 @node_of.register(ConvTranspose)
@@ -135,7 +136,8 @@ def _(layer: MaxPool, graph: Graph, value: str, key: str, kept: dict[str, str]) 
 
 @node_of.register(AvgPool)
 def _(layer: AvgPool, graph: Graph, value: str, key: str, kept: dict[str, str]) -> str:
-    return graph.node("AveragePool", value, kernel_shape=[*layer.kernel], strides=[*layer.kernel])
+    pads = [*layer.padding, *layer.padding]  # which do not count, unless asked to
+    return graph.node("AveragePool", value, kernel_shape=[*layer.kernel], strides=[*layer.apart], pads=pads)
 
 
 @node_of.register(Slice)
@@ -161,6 +163,11 @@ def _(layer: Upsample, graph: Graph, value: str, key: str, kept: dict[str, str])
     factors = graph.constant(np.float32([1, 1, *layer.factor]))
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return graph.node("Resize", value, "", factors, **how)
+
+
+@node_of.register(Block)
+def _(layer: Block, graph: Graph, value: str, key: str, kept: dict[str, str]) -> str:
+    return stack(graph, layer.body, value, f"{key}.body.", kept)
 
 
 @node_of.register(Residual)
@@ -301,6 +308,12 @@ def _weights(layer: Layer, graph: Graph, key: str) -> list[str]:
 
 def window(layer: Conv | ConvTranspose | MaxPool) -> dict[str, list[int]]:
     return {"kernel_shape": [*layer.kernel], "strides": [*layer.stride], "pads": [*layer.padding, *layer.padding]}
+
+
+def window_of_conv(layer: Conv) -> dict[str, int | list[int]]:
+    """What a node of a convolution is told of it."""
+    apart = {} if layer.dilation == (1, 1) else {"dilations": [*layer.dilation]}
+    return {"group": layer.groups, **window(layer), **apart}
 
 
 def bilstm(graph: Graph, value: str, key: str) -> str:

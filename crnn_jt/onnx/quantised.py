@@ -18,7 +18,7 @@ from crnn_jt.freeze.images import scale_and_shift
 from crnn_jt.layers import Conv, ConvTranspose, Layer, Quantised
 from crnn_jt.layers.quantised import LEAST, STEPS
 from crnn_jt.onnx.graph import Graph
-from crnn_jt.onnx.nodes import node_of, stack, takes_norms, window
+from crnn_jt.onnx.nodes import node_of, stack, takes_norms, window, window_of_conv
 from crnn_jt.rounding import restore_weights, round_weights
 
 ZERO = np.uint8(128)
@@ -60,7 +60,7 @@ def product_of(layer: Layer, graph: Graph, value: str, own: str, kept: dict[str,
 @product_of.register(Conv)
 def _(layer: Conv, graph: Graph, value: str, own: str, kept: dict[str, str], step: np.float32) -> str:
     inputs = _fold(layer, graph, own, step)
-    return graph.node("Conv", value, *inputs, group=layer.groups, **window(layer))
+    return graph.node("Conv", value, *inputs, **window_of_conv(layer))
 
 
 @product_of.register(ConvTranspose)

@@ -22,14 +22,10 @@ Table = dict[str, tuple[float, ...]]
 
 
 def time_plan(plan: Plan, before: Shape) -> float:
-    """Microseconds that a plan takes for a map of the shape `before`, handing it over not counted: the least of ROUNDS
-    runs of BATCH maps, on as many threads as OpenMP has. Raises UserError for a plan that the kernels do not cover.
+    """Microseconds that a network of a plan takes for a map of the shape `before`, with handing it over: the least of
+    ROUNDS runs of BATCH maps, on as many threads as OpenMP has. Raises UserError for a plan that the kernels do not
+    cover.
     """
-    taken = _run(plan, before) - _run((), before)
-    return max(taken, 0.0) / BATCH * 1e6 if plan else 0.0
-
-
-def _run(plan: Plan, before: Shape) -> float:
     from crnn_jt.backend import state
     from crnn_jt.freeze import Images, NotCovered, begin_network
     from crnn_jt.stack import Stack
@@ -46,21 +42,25 @@ def _run(plan: Plan, before: Shape) -> float:
         begin = time.perf_counter()
         images.network.run_directly(maps.astype(np.float32))
         seconds.append(time.perf_counter() - begin)
-    return min(seconds)
+    return min(seconds) / BATCH * 1e6
 
 
 def measure_table(plan: Plan, before: Shape, timer: Callable[[Plan, Shape], float] = time_plan) -> Table:
-    """The table of a plan with choices for a picture of the shape `before`; alike layers are measured once. Raises
-    UserError where there is no choice, or one within a layer.
+    """The table of a plan with choices for a picture of the shape `before`. Alike layers are measured once, and so is
+    what handing over a map of a shape takes, the time of an empty network, which is left out. Raises UserError where
+    there is no choice, or one within a layer.
     """
     require_choices(plan)
     choices = candidates_of(plan)
     known: dict[tuple[Plan, Shape], float] = {}
 
-    def take(part: Plan) -> float:
+    def run(part: Plan) -> float:
         if (part, before) not in known:
             known[part, before] = timer(part, before)
         return known[part, before]
+
+    def take(part: Plan) -> float:
+        return max(run(part) - run(()), 0.0) if part else 0.0
 
     table: Table = {"fixed": ()}
     kept: dict[str, Shape] = {}

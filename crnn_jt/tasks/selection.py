@@ -8,6 +8,7 @@ There selector and student learn at once; here the student is a model that reads
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from data_tools.errors import UserError
 from data_tools.loader import Loader, PhotoBatch, Photos
 from data_tools.photos.crop import Crop, Prepare
 from data_tools.photos.scaling import rescale
+from data_tools.sample import Region
 
 COLDEST = 0.05
 """The temperature falls no further: beyond, slopes are nothing or everything."""
@@ -89,6 +91,7 @@ class Selection(Task):
                 raise UserError(f"image.{name} {getattr(image, name)}: it takes a multiple of {self.student.multiple}")
         self.others = (self.student,) if self.teacher is self.student else (self.student, self.teacher)
         self.judge: Judge = judge_of(self.student, self.teacher, beams)
+        self._judged: dict[tuple[str, int], np.ndarray] = {}
         self.gamma, self.weights = gamma, {"cost": gamma}
         self.schedule, self._step = (temperature, decay, epoch), 0
         self.crop = Crop(image.height, image.width, 10.0, (smallest, largest))
@@ -114,7 +117,7 @@ class Selection(Task):
         scales, seed = self.model.spec.scales, self.config.train.seed
         rngs = [np.random.default_rng((seed, self._step, zlib.crc32(key.encode()))) for key in batch.keys]
         noise = np.array([rng.gumbel(size=len(scales)) for rng in rngs], np.float32).reshape(-1, len(scales))
-        pictures = [image[:, :height, :width] for image, (height, width) in zip(batch.images, batch.sizes)]
+        pictures = _own_pixels(batch)
         lost = [self.judge(picture, regions, scales) for picture, regions in zip(pictures, batch.regions)]
         costs = [self.costs(*picture.shape[1:]) for picture in pictures]
         looks = [rescale(image, self.model.spec.look) for image in batch.images]
@@ -145,25 +148,31 @@ class Selection(Task):
     def evaluate(self, loader: Loader) -> tuple[dict[str, float], list]:
         """Of the scales chosen without noise: `lost`; `cost` in percent of full size; `worth`, 100 · exp(-loss);
         `scale_…`, how many percent of the photographs are looked at so. And the dearest of them.
+
+        What a photograph loses does not change while a selector learns: it is judged at the first validation only.
         """
         lost, costs, counts, examples = [], [], np.zeros(len(self.model.spec.scales)), []
+        most = len(counts) - 1
         for batch in loader.batches():
-            if not len(batch):
-                continue
-            inputs, _ = self.usable(batch)
-            chosen = [int(self.model.choose(look[None])[0]) for look in self._looks(batch)]
-            rows = np.arange(len(chosen))
-            lost += inputs.lost[rows, chosen].tolist()
-            costs += inputs.costs[rows, chosen].tolist()
-            counts += np.bincount(chosen, minlength=len(counts))
-            most = len(counts) - 1
-            examples += [f"{key}: looked at in full" for key, number in zip(batch.keys, chosen) if number == most]
+            for key, picture, regions in zip(batch.keys, _own_pixels(batch), batch.regions):
+                number = int(self.model.choose(rescale(picture, self.model.spec.look)[None])[0])
+                lost.append(float(self._judge_once(key, picture, regions)[number]))
+                costs.append(float(self.costs(*picture.shape[1:])[number]))
+                counts[number] += 1
+                examples += [f"{key}: looked at in full"] if number == most else []
         n, loss = len(lost), float(np.mean(lost or [0])) + self.gamma * float(np.mean(costs or [0]))
         shares = {f"scale_{scale:g}": 100 * count / max(1, n) for scale, count in zip(self.model.spec.scales, counts)}
         scores = {"lost": float(np.mean(lost or [0])), "cost": 100 * float(np.mean(costs or [0]))}
         return {"n": n, **scores, "worth": 100 * float(np.exp(-loss)), **shares}, examples
 
-    def _looks(self, batch: PhotoBatch) -> list[np.ndarray]:
-        """Each photograph in small, without what was padded."""
-        pairs = zip(batch.images, batch.sizes)
-        return [rescale(image[:, :height, :width], self.model.spec.look) for image, (height, width) in pairs]
+    def _judge_once(self, key: str, picture: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
+        """What a photograph loses at each scale, (k,), kept by its key and pixels."""
+        known = key, zlib.crc32(np.ascontiguousarray(picture))
+        if known not in self._judged:
+            self._judged[known] = self.judge(picture, regions, self.model.spec.scales)
+        return self._judged[known]
+
+
+def _own_pixels(batch: PhotoBatch) -> list[np.ndarray]:
+    """Each photograph (C, H, W) without what was padded."""
+    return [image[:, :height, :width] for image, (height, width) in zip(batch.images, batch.sizes)]

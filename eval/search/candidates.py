@@ -18,7 +18,21 @@ from data_tools.errors import UserError
 
 PATHS = ("ABABB", "AABBB")
 """The one that won in the paper, and ASTER's."""
-HAND_MADE = {"aster": "hand-made", "resnet23": "hand-made", "light": "hand-made"}
+OTHERS = {
+    "darts": ("published", StageSpec("cells", {"genotype": "darts"})),
+    "darts-second": ("published", StageSpec("cells", {"genotype": "darts-second"})),
+    "auto-deeplab": ("published", StageSpec("cells", {"genotype": "auto-deeplab"})),
+    "auto-deeplab-path": ("published", StageSpec("aster", {"units": [11, 1, 1, 1, 1], "path": "BBBAA"})),
+    "aster": ("hand-made", StageSpec("aster", {})),
+    "resnet23": ("hand-made", StageSpec("resnet23", {})),
+    "light": ("hand-made", StageSpec("light", {})),
+}
+"""What stands outside of AutoSTR's space, by name: where it comes from, and the extractor. AutoSTR's public code
+compares with DARTS' cells of first order, and with the path that Auto-DeepLab's search ends in, of ASTER's units; that
+search's own cells and DARTS' of second order stand beside them.
+"""
+WIDE = ("cells", "aster")
+"""Those of these that are as wide as the configuration says."""
 NEAR = 0.1
 """How far the cost of a random architecture may lie from the goal, as a share of it."""
 DRAWS = 200_000
@@ -36,7 +50,7 @@ class Candidate:
 def list_candidates(config: Config, searched: Sequence[str], count: int, seed: int) -> list[Candidate]:
     """All that are compared under a configuration, whose extractor must be named autostr and says width and layers:
     `searched` (NAME=found.yaml), the published operations, MBConv(5,6) and ASTER's unit in all layers on both paths,
-    three hand-made ones, `count` random ones. Raises UserError.
+    those of other searches, three hand-made ones, `count` random ones. Raises UserError.
     """
     stage = config.model.extractor
     if stage.name != "autostr":
@@ -52,9 +66,9 @@ def list_candidates(config: Config, searched: Sequence[str], count: int, seed: i
             for name, kind, operations in kinds
         ]
     width = {"width": stage.options["width"]} if "width" in stage.options else {}
-    found += [
-        Candidate(name, kind, StageSpec(name, width if name == "aster" else {})) for name, kind in HAND_MADE.items()
-    ]
+    for name, (kind, other) in OTHERS.items():
+        options = other.options | width if other.name in WIDE else other.options
+        found.append(Candidate(name, kind, replace(other, options=options)))
     drawn = draw_random(config, count, seed) if count else []
     return found + [Candidate(f"random-{number}", "random", one) for number, one in enumerate(drawn, 1)]
 

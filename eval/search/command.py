@@ -1,10 +1,11 @@
 """Trains backbones for the same budget and compares accuracy, multiply-adds, parameters and speed.
 
 Searched ones (--searched NAME=found.yaml, as `crnn_jt search operations` writes it), the paper's, MBConv(5,6) and
-ASTER's unit in all layers, on both paths, three hand-made ones, and random ones that cost what the configuration's
-does: a search that does not beat those has found nothing, and the table says so. All see the same rendered words in the
-same order, --samples of them, with --seeds one after another; --root names labelled real words to read, which are never
-trained on. A second table has the report's Table 2, its five combinations, at the same budget (--stages-config).
+ASTER's unit in all layers, on both paths, DARTS' and Auto-DeepLab's, three hand-made ones, and random ones that cost
+what the configuration's does: a search that does not beat those has found nothing, and the table says so. All see the
+same rendered words in the same order, --samples of them, with --seeds one after another; --root names labelled real
+words to read, which are never trained on. A second table has the report's Table 2, its five combinations, at the same
+budget (--stages-config).
 
 Each leaves its run folder in --out, where search.json, search.md and search.png grow with them. Interrupted, the same
 command goes on where it stood; what is finished is kept.

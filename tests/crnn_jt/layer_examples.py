@@ -17,6 +17,7 @@ from crnn_jt.layers import (
     AvgPool,
     BatchNorm,
     BiLSTM,
+    Block,
     Choice,
     Concat,
     Conv,
@@ -50,6 +51,8 @@ from crnn_jt.layers import (
 POINT = Conv(4, 4, (1, 1), padding=(0, 0))
 IMAGES = {
     "Conv": (Conv(4, 6, (3, 5), (2, 1), (1, 2)),),
+    "Conv, dilated": (Conv(4, 6, (3, 2), (2, 1), (2, 1), dilation=(2, 3)),),
+    "Conv, dilated depthwise": (Conv(4, 4, padding=(2, 2), groups=4, bias=False, dilation=(2, 2)), Activation()),
     "Conv, depthwise": (Conv(4, 8, groups=4, bias=False),),
     "ConvTranspose": (ConvTranspose(4, 3),),
     "ConvTranspose, overlapping": (ConvTranspose(4, 3, (3, 3), (2, 2), (1, 1), bias=False),),
@@ -57,10 +60,15 @@ IMAGES = {
     **{f"Activation, {kind}": (Activation(kind),) for kind in ACTIVATIONS},
     "MaxPool": (MaxPool((2, 2), (2, 1), (0, 1)),),
     "AvgPool": (AvgPool((4, 2)), Conv(4, 2)),
+    "AvgPool, overlapping": (AvgPool((3, 3), (2, 1), (1, 1)), Conv(4, 2)),
     "Slice": (Slice(1, 2), Conv(2, 4)),
     "Shuffle": (Shuffle(4), Conv(4, 2)),
     "GlobalMean": (GlobalMean(),),
     "Upsample": (Upsample((1, 2)), Conv(4, 2)),
+    "Block": (
+        *(Keep("in"), Block((Conv(4, 3), Keep("own"), Activation(), Concat(("own", "in")))), Activation("relu6")),
+        *(Conv(10, 3), Block((Conv(3, 4),)), Add("in")),
+    ),
     "Residual": (Residual((Conv(4, 4), Activation()), (POINT,)),),
     "Gate": (squeeze_excite(4, 2),),
     "Gate, of the same size": (Gate((POINT, Activation("sigmoid"))),),
@@ -69,6 +77,7 @@ IMAGES = {
     "Concat": (Keep("fine"), MaxPool(), Keep("coarse"), Upsample(), Concat(("fine",)), Conv(8, 2)),
     "Recall": (Keep("fine"), POINT, Keep("other"), Recall("fine"), Conv(4, 4), Add("other")),
     "Quantised": (Conv(4, 4), Quantised((Conv(4, 6, (3, 5), (2, 1), (1, 2)),))),
+    "Quantised, dilated": (Quantised((Conv(4, 3, padding=(2, 2), dilation=(2, 2)),)),),
     "Quantised, transposed": (Quantised((ConvTranspose(4, 3),)),),
     "inverted residual unit": inverted_residual(4, 4, 8, gate=True),
 }

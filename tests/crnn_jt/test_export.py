@@ -60,6 +60,7 @@ def session_of(path):
         {"extractor": "light", "image": PROPORTIONAL},
         {"extractor": "light", "refiner": "bilstm, context", "image": PROPORTIONAL},
         {"extractor": "mobilenet_v3", "image": PROPORTIONAL},
+        {"extractor": "cells", "image": PROPORTIONAL},
         {"extractor": "resnet15", "refiner": "identity"},
         {"extractor": "vgg_global"},
         {"generator": "attention", "image": PROPORTIONAL},

@@ -10,7 +10,9 @@ from crnn_jt.freeze import Images, NotCovered, begin_network
 from crnn_jt.layers import (
     Activation,
     Add,
+    AvgPool,
     BatchNorm,
+    Block,
     Concat,
     Conv,
     ConvTranspose,
@@ -63,6 +65,39 @@ ODD = {
     "depthwise, one pixel wide": ((*WIDE, *depthwise(70, (5, 5), kind="relu6")), (3, 1)),
     "depthwise, kernel wider than the picture": ((*WIDE, *depthwise(70, (3, 5), (1, 2))), (1, 2)),
     "depthwise, few channels, no padding": ((Conv(4, 4, (2, 3), (1, 2), (0, 0), groups=4), Activation("relu")), (3, 9)),
+    "dilated": (
+        (
+            *WIDE,
+            Conv(70, 20, (3, 5), (1, 1), (2, 4), dilation=(2, 2)),
+            BatchNorm(20),
+            Activation(),
+            MaxPool((2, 1), (2, 1)),
+        ),
+        (6, 7),
+    ),
+    "dilated, pixel by pixel": ((Conv(4, 18, (2, 3), (2, 1), (0, 3), dilation=(4, 3)), conv(18, 3)), (5, 1)),
+    "dilated depthwise": (
+        (
+            *WIDE,
+            Conv(70, 70, (3, 3), (2, 1), (2, 2), False, 70, (2, 2)),
+            BatchNorm(70),
+            Activation("relu6"),
+            conv(70, 3),
+        ),
+        (4, 11),
+    ),
+    "means of windows that overlap": (
+        (*WIDE, AvgPool((3, 3), (2, 1), (1, 1)), AvgPool((3, 2), (2, 2), (2, 0))),
+        (7, 9),
+    ),
+    "blocks that end in sums": (
+        (
+            *(Conv(4, 17), Keep("a"), Block((Activation(), Conv(17, 17), BatchNorm(17), Keep("b"))), Add("a")),
+            *(Keep("b"), Block((conv(17, 17), Keep("a"), MaxPool((3, 3), (1, 1), (1, 1)), Add("b"))), Add("a")),
+            *(Activation("relu6"), Block((Recall("b"), conv(17, 9), Concat(("a", "b"))))),
+        ),
+        (5, 6),
+    ),
     "MobileNet's": (
         (
             *WIDE,

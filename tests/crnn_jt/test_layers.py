@@ -15,8 +15,10 @@ from crnn_jt.compression import channels
 from crnn_jt.freeze import NotCovered
 from crnn_jt.layers import (
     Add,
+    AvgPool,
     BatchNorm,
     BiLSTM,
+    Block,
     Concat,
     Conv,
     ConvTranspose,
@@ -54,6 +56,10 @@ RESIDUAL = Residual((BatchNorm(4), Conv(4, 6, bias=False)), (Conv(4, 6, (1, 1), 
         ((Conv(1, 4, (5, 5), (2, 2), (2, 2)),), (32, 101), (16, 51)),
         ((MaxPool(),), (33, 100), (16, 50)),
         ((MaxPool((2, 2), (2, 1), (0, 1)),), (8, 25), (4, 26)),
+        ((Conv(1, 4, padding=(2, 2), dilation=(2, 2)),), (32, 100), (32, 100)),
+        ((Conv(1, 4, (3, 2), (2, 1), (2, 1), dilation=(2, 3)),), (9, 10), (5, 9)),
+        ((AvgPool((3, 3), (2, 1), (1, 1)),), (33, 100), (17, 100)),
+        ((AvgPool((4, 2)),), (33, 101), (8, 50)),
         ((RESIDUAL, MaxPool()), (8, 8), (4, 4)),
         ((ConvTranspose(1, 4, (3, 3), (2, 2), (1, 1)),), (8, 9), (15, 17)),
         ((Upsample((2, 3)),), (8, 9), (16, 27)),
@@ -113,6 +119,7 @@ def test_keys_and_channels():
         ((Keep("a"), Conv(4, 6), Add("a")), "x and 'a' differ: channels 6 and 4"),
         ((Keep("a"), MaxPool(), Concat(("a",))), "x and 'a' differ: height"),
         ((Keep("a"), Add("b")), "nothing is kept under 'b'; there are: a"),
+        ((Block((Conv(4, 4), Keep("a"))), Add("a")), "nothing is kept under 'a'; there are: none"),
         ((Residual((Keep("a"),)), Add("a")), "nothing is kept under 'a'; there are: none"),
         ((Keep("memory"), CrossAttention(4, 2, memory_features=5)), "takes 5 features of the memory, there are 4"),
         ((Positions(4, 10),), "holds 10 steps, the sequence has 11"),
@@ -137,6 +144,9 @@ def test_widths_that_do_not_meet_again_are_refused():
     [
         (lambda: Conv(4, 6, groups=3), "groups 3"),
         (lambda: Conv(4, 6, (0, 3)), r"kernel \(0, 3\): it takes 1 or more"),
+        (lambda: Conv(4, 6, dilation=(1, 0)), r"dilation \(1, 0\): it takes 1 or more"),
+        (lambda: Conv(4, 6, padding=(5, 5), dilation=(2, 3)), r"padding .* than the kernel spans, \(5, 7\)"),
+        (lambda: layers.AvgPool((3, 3), padding=(3, 0)), r"padding \(3, 0\): it takes less than the kernel, \(3, 3\)"),
         (lambda: layers.Activation("tangent"), "kind 'tangent'"),
         (lambda: layers.Dropout(1.0), "rate 1.0"),
         (lambda: SelfAttention(8, 3), "heads 3"),
@@ -205,6 +215,8 @@ def test_costs_are_those_of_products_with_weights(name):
     [
         (Conv(4, 6, (3, 5), (2, 1), (1, 2)), (6, 8), 3 * 8 * 6 * 4 * 15),
         (Conv(4, 4, groups=4), (6, 8), 6 * 8 * 4 * 9),
+        (Conv(4, 6, padding=(2, 1), dilation=(2, 2)), (6, 8), 6 * 6 * 6 * 4 * 9),
+        (Block((RESIDUAL, Conv(6, 2))), (6, 8), 48 * (4 * 6 * 9 + 4 * 6 + 6 * 2 * 9)),
         (ConvTranspose(4, 3), (6, 8), 6 * 8 * 4 * 3 * 4),
         (Linear(8, 5), (1, 7), 7 * 8 * 5),
         (BiLSTM(8, 3), (1, 7), 7 * 2 * 4 * 3 * (8 + 3)),
@@ -230,6 +242,14 @@ def test_plans_survive_yaml_and_json(name):
 
 
 CONV = {"layer": "Conv", "in_channels": 1, "out_channels": 4}
+
+
+def test_plans_of_older_files_are_written_and_read_as_they_were():
+    """What a layer has learnt since stands in no file that does not use it."""
+    older = [CONV | {"kernel": [5, 5], "padding": [2, 2], "groups": 1}, {"layer": "AvgPool", "kernel": [4, 2]}]
+    plan = Conv(1, 4, (5, 5), padding=(2, 2)), AvgPool((4, 2))
+    assert from_values(older) == plan and plan[1].size(9, 9) == (2, 4)
+    assert to_values(plan) == [{name: value for name, value in layer.items() if name != "groups"} for layer in older]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def chosen(task, data) -> list[int]:
     task.model.eval()
     (batch,) = Loader(data, task.collate(False), len(data)).batches()
     with backend.no_grad():
-        return task.model.choose(np.stack(task._looks(batch))).tolist()
+        return task.model.choose(batch.images).tolist()  # they are looked at whole
 
 
 def test_it_takes_small_pictures_of_large_text_and_large_ones_of_small_text(task):
@@ -91,6 +91,22 @@ def test_it_takes_small_pictures_of_large_text_and_large_ones_of_small_text(task
     assert scores["scale_0.5"] == pytest.approx(100 - large) and scores["scale_1"] == pytest.approx(large)
     assert scores["cost"] == pytest.approx((100 - large) * cheap + large * dear) and dear == 1 and 0.2 < cheap < 0.3
     assert len(examples) == found.sum()
+
+
+def test_a_validation_judges_each_photograph_once(task, monkeypatch):
+    """A spotter that looks at each of 200 scenes at six scales takes minutes: not at every validation."""
+    judged = []
+
+    def judge(image, regions, scales):
+        judged.append(image.sum())
+        return blurred_away(image, regions, scales)
+
+    monkeypatch.setattr(task, "judge", judge)
+    loader, other = (Loader(Stripes(6, seed), task.collate(False), 4) for seed in (7, 8))
+    task.model.eval()
+    assert task.evaluate(loader) == task.evaluate(loader) and len(judged) == 6
+    task.evaluate(other)
+    assert len(judged) == 12
 
 
 def test_what_is_chosen_is_one_and_its_slope_that_of_the_soft_choice():

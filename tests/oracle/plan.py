@@ -109,9 +109,10 @@ def _(layer, state, x, key, kept):
 
 @value_of.register(layers.AvgPool)
 def _(layer, state, x, key, kept):
-    down, along = layer.kernel
-    windows = np.lib.stride_tricks.sliding_window_view(x, layer.kernel, (2, 3))
-    return windows[:, :, ::down, ::along].mean((4, 5))
+    (ph, pw), (sh, sw) = layer.padding, layer.stride or layer.kernel
+    framed = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(framed, layer.kernel, (2, 3))
+    return np.nanmean(windows[:, :, ::sh, ::sw], (4, 5))
 
 
 @value_of.register(layers.Slice)
@@ -128,6 +129,11 @@ def _(layer, state, x, key, kept):
 @value_of.register(layers.Upsample)
 def _(layer, state, x, key, kept):
     return np.kron(x, np.ones((1, 1, *layer.factor)))
+
+
+@value_of.register(layers.Block)
+def _(layer, state, x, key, kept):
+    return evaluate(layer.body, state, x, f"{key}body.", kept)
 
 
 @value_of.register(layers.Residual)
@@ -235,8 +241,11 @@ def attend(heads: int, state, queries: np.ndarray, memory: np.ndarray, key: str,
 def _windows(x, layer, outside):
     """(N, C, H', W', kh, kw)"""
     (ph, pw), (sh, sw) = layer.padding, layer.stride
+    dilation = getattr(layer, "dilation", (1, 1))
+    span = [(size - 1) * apart + 1 for size, apart in zip(layer.kernel, dilation)]
     x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=outside)
-    return np.lib.stride_tricks.sliding_window_view(x, layer.kernel, (2, 3))[:, :, ::sh, ::sw]
+    seen = np.lib.stride_tricks.sliding_window_view(x, span, (2, 3))
+    return seen[:, :, ::sh, ::sw, :: dilation[0], :: dilation[1]]
 
 
 def bilstm(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:

@@ -117,14 +117,13 @@ class Network(TextLayers, Int8Layers):
         """x · value `gate`, which has one pixel or as many as x."""
         self._call("gate", fields.NetworkGate(source=source, target=target, gate=gate))
 
-    def mean_pool(self, source: int, target: int, kernel: tuple[int, int]) -> None:
-        """The mean of each window; windows touch and do not overlap."""
-        message = fields.NetworkMeanPool(source=source, target=target, kernel_h=kernel[0], kernel_w=kernel[1])
-        self._call("mean_pool", message)
+    def mean_pool(self, source: int, target: int, window: tuple[int, ...]) -> None:
+        """The mean of each window, over those of its pixels that lie in the picture."""
+        self._call("mean_pool", fields.NetworkPool(source=source, target=target, window=_describe_window(window)))
 
     def fold(self, source: int, target: int, kernel: tuple[int, int]) -> None:
         """Each window becomes one pixel of all their channels, row by row; windows touch and do not overlap."""
-        message = fields.NetworkMeanPool(source=source, target=target, kernel_h=kernel[0], kernel_w=kernel[1])
+        message = fields.NetworkFold(source=source, target=target, kernel_h=kernel[0], kernel_w=kernel[1])
         self._call("fold", message)
 
     def pick(self, source: int, target: int, channels: Sequence[int]) -> None:

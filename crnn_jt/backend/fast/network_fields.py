@@ -90,7 +90,7 @@ class NetworkGate(Fields):
 
 
 @declare
-class NetworkMeanPool(Fields):
+class NetworkFold(Fields):
     source: int32
     target: int32
     kernel_h: int32

@@ -96,7 +96,14 @@ def test_costs_are_those_of_the_smaller_plan():
         assert cost_of(flow, weights.arrays, own) + fixed == cost(plan, 1, 32, 40)
 
 
-@pytest.mark.parametrize("spec", [tiny.detector(), tiny.model()], ids=["detector", "recognizer"])
+CELLS = StageSpec("cells", {"genotype": "auto-deeplab", "counts": [1, 2, 1, 1, 1], "width": 0.5})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [tiny.detector(), tiny.model(), replace(tiny.model(), extractor=CELLS)],
+    ids=["detector", "recognizer", "recognizer of cells"],
+)
 def test_whole_models_are_cut(spec):
     """A pyramid of maps that meet again; what enters a sequence stays."""
     model = tiny.lively(build(spec, 0))

@@ -84,11 +84,11 @@ def test_a_table_of_latencies_takes_the_place_of_multiply_adds(tmp_path):
 
     def timer(plan, before):
         asked.append((plan, before.channels, before.height))
-        return 10.0 * len(plan)
+        return 7.0 + 10.0 * len(plan)
 
     table = measure_table((*PLANTED[:3], PLANTED[2], LAST), Shape(1, 32, 40), timer)
     assert table == {"fixed": (20.0, 10.0), "2": (20.0, 0.0, 30.0), "3": (20.0, 0.0, 30.0)}
-    assert len(asked) == 5 and asked[0] == (FIRST, 1, 32) and asked[1][1:] == (4, 8)
+    assert len(asked) == 6 and {(FIRST, 1, 32), ((), 1, 32), ((), 4, 8), ((LAST,), 4, 8)} < set(asked)
     write_table(tmp_path / "table.json", table)
     with pytest.raises(UserError, match="is of another network"):
         prices_in(read_table(tmp_path / "table.json"), PLANTED)
@@ -115,8 +115,8 @@ def test_what_is_no_table_of_latencies_is_one_line(text, tmp_path):
 
 @pytest.mark.skipif(NAME != "jittor", reason="Jittor only: the kernels are its")
 def test_candidates_are_measured_on_the_kernels():
-    """Nothing takes nothing; what the kernels do not cover is one line."""
-    assert time_plan((WIDE,) * 12, Shape(4, 64, 160)) > 0 and time_plan((), Shape(4, 64, 160)) == 0
+    """Handing over takes a time of its own; what the kernels do not cover is one line."""
+    assert time_plan((WIDE,) * 12, Shape(4, 64, 160)) > 0 and time_plan((), Shape(4, 64, 160)) > 0
     with pytest.raises(UserError, match="a search by latency: "):
         time_plan((Choice(((), (WIDE,))),), Shape(4, 64, 160))
 

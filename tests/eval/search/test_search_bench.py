@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from crnn_jt.models import build
+from crnn_jt.reading import load
 from crnn_jt.sources import SOURCES
 from crnn_jt.spec import StageSpec, load_config, to_dict
 from data_tools.cli import main
@@ -43,7 +45,19 @@ def test_the_candidates_of_the_issue_are_there(tmp_path):
     names = [one.name for one in list_candidates(config, [f"flops={found}"], 2, 0)]
     assert names[0] == "searched-flops" and names[-2:] == ["random-1", "random-2"]
     assert {f"{kind}-{path}" for kind in ("published", "k5e6", "residual") for path in ("ABABB", "AABBB")} < set(names)
-    assert {"aster", "resnet23", "light"} < set(names)
+    assert {"aster", "resnet23", "light", "darts", "darts-second", "auto-deeplab", "auto-deeplab-path"} < set(names)
+
+
+def test_what_other_searches_found_is_as_wide_as_the_configuration_and_costs_less_than_the_budget():
+    """Of 32x100, as AutoSTR compares them: 25 steps, below 450 M multiply-adds."""
+    config = load_config("autostr")
+    by_name = {one.name: one for one in list_candidates(config, [], 0, 0)}
+    for name, cost in {"darts": 62, "darts-second": 65, "auto-deeplab": 198, "auto-deeplab-path": 414}.items():
+        model = replace(config.model, extractor=by_name[name].extractor)
+        assert round(cost_of(model) / 1e6) == cost
+        assert by_name[name].kind == "published" and build(model).steps(256) == 25
+    light = {one.name: one for one in list_candidates(load_config("autostr-light"), [], 0, 0)}
+    assert all(light[name].extractor.options["width"] == 0.75 for name in ("darts", "auto-deeplab-path", "aster"))
 
 
 def test_the_best_stands_first_and_a_random_winner_is_named():
@@ -101,6 +115,17 @@ def test_a_comparison_that_was_cut_goes_on_and_keeps_its_rows(config, tmp_path, 
     assert (tmp_path / "out/random-1/seed-0/row.json").stat().st_mtime_ns == kept
     assert (tmp_path / "out/search.png").stat().st_size > 1000
     assert (tmp_path / "out/search.md").read_text().startswith("| backbone | from | seed | rendered | all | SVT |")
+
+
+def test_cells_of_other_searches_are_trained_and_read_on_the_kernels(config, tmp_path, capsys, monkeypatch):
+    """Two steps each, at a sixteenth of the width; a layer without a kernel would make a row's rate a lie."""
+    monkeypatch.setitem(SOURCES, "words", replace(SOURCES["words"], validation=4))
+    words = ["search", "--out", tmp_path / "out", "--config", config, "--samples", 8, "--random", 0, "--json"]
+    names = ["darts", "auto-deeplab"]
+    assert main("eval", "", COMMANDS, [str(word) for word in (*words, "--only", ",".join(names))]) == 0
+    rows = json.loads(capsys.readouterr().out)["backbones"]
+    assert [(one["name"], one["kind"], one["samples"]) for one in rows] == [(name, "published", 8) for name in names]
+    assert all(load(tmp_path / f"out/{name}/seed-0/last.safetensors").network is not None for name in names)
 
 
 def test_the_five_of_table_2_are_a_second_table_at_the_same_budget(config, tmp_path, capsys, monkeypatch):

@@ -187,12 +187,14 @@ class PoolLayer : public ImageLayer {
 
 class MeanPoolLayer : public ImageLayer {
   public:
-    MeanPoolLayer(int kh, int kw) : kh_(kh), kw_(kw) {}
-    Images shape(const Images* x) const override { return describe(x->n, x->h / kh_, x->w / kw_, x->channels); }
-    void run(const Images* x, const Images& y) override { mean_pool(*x, kh_, kw_, y); }
+    explicit MeanPoolLayer(Window window) : window_(window) {}
+    Images shape(const Images* x) const override {
+        return describe(x->n, window_.out_h(x->h), window_.out_w(x->w), x->channels);
+    }
+    void run(const Images* x, const Images& y) override { mean_pool(*x, window_, y); }
 
   private:
-    int kh_, kw_;
+    Window window_;
 };
 
 // Some channels, in another order.

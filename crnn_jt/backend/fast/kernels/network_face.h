@@ -96,12 +96,11 @@ int crnn_network_pool(Network* net, const fields::NetworkPool* f) {
     return add_image_layer<PoolLayer>(net, {f->source}, f->target, window(f->window));
 }
 
-int crnn_network_mean_pool(Network* net, const fields::NetworkMeanPool* f) {
-    return add_image_layer<MeanPoolLayer>(net, {f->source}, f->target, f->kernel_h, f->kernel_w);
+int crnn_network_mean_pool(Network* net, const fields::NetworkPool* f) {
+    return add_image_layer<MeanPoolLayer>(net, {f->source}, f->target, window(f->window));
 }
 
-// Of the same windows as a mean.
-int crnn_network_fold(Network* net, const fields::NetworkMeanPool* f) {
+int crnn_network_fold(Network* net, const fields::NetworkFold* f) {
     return add_image_layer<FoldLayer>(net, {f->source}, f->target, f->kernel_h, f->kernel_w);
 }
 

@@ -128,7 +128,7 @@ CRNN_FIELDS(NetworkGate, {
     int32_t gate;
 })
 
-CRNN_FIELDS(NetworkMeanPool, {
+CRNN_FIELDS(NetworkFold, {
     int32_t source;
     int32_t target;
     int32_t kernel_h;
@@ -273,7 +273,7 @@ static const Layout NETWORK_LAYOUTS[] = {NetworkRunLayout,
                                          NetworkGateLayout,
                                          NetworkSampleLayout,
                                          NetworkDecoderLayout,
-                                         NetworkMeanPoolLayout,
+                                         NetworkFoldLayout,
                                          NetworkPickLayout,
                                          NetworkUpsampleLayout,
                                          NetworkConcatLayout,

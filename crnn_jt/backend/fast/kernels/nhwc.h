@@ -55,19 +55,23 @@ static inline void fold(const Images& x, int kh, int kw, const Images& y) {
             }
 }
 
-// The mean of each window of kh x kw pixels, which touch and do not overlap.
-static inline void mean_pool(const Images& x, int kh, int kw, const Images& y) {
-    const float share = 1.f / (float(kh) * kw);
+// The mean of each window, over those of its pixels that lie in the image.
+static inline void mean_pool(const Images& x, const Window& w, const Images& y) {
 #pragma omp parallel for collapse(2) schedule(static)
     for (int n = 0; n < y.n; n++)
         for (int i = 0; i < y.h; i++)
-            for (int j = 0; j < y.w; j++)
+            for (int j = 0; j < y.w; j++) {
+                const int top = i * w.sh - w.ph, left = j * w.sw - w.pw;
+                const int a0 = std::max(0, top), a1 = std::min(x.h, top + w.kh);
+                const int b0 = std::max(0, left), b1 = std::min(x.w, left + w.kw);
+                const float share = 1.f / (float(a1 - a0) * (b1 - b0));
                 for (int c = 0; c < x.stride; c += LANES) {
                     Vec sum{};
-                    for (int a = 0; a < kh; a++)
-                        for (int b = 0; b < kw; b++) sum += load(x.pixel(n, i * kh + a, j * kw + b) + c);
+                    for (int a = a0; a < a1; a++)
+                        for (int b = b0; b < b1; b++) sum += load(x.pixel(n, a, b) + c);
                     store(y.pixel(n, i, j) + c, sum * share);
                 }
+            }
 }
 
 // Channel c of y is channel chosen[c] of x.
