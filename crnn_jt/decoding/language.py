@@ -40,7 +40,7 @@ LONGER = 2
 """A reading is not searched where no word at most this much longer could be likelier."""
 UNSEEN = -10.0
 """log P of the texts that are no candidates, for the confidence."""
-TOGETHER = 48
+TOGETHER = 24
 """Words that are looked at together, of like length: the shorter are filled up to the longest."""
 DISMISSED = 1e-8
 """A listed word that picture and language give less is not looked for: its confidence would be below 1e-5. Half of
