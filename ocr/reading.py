@@ -23,9 +23,10 @@ from data_tools.photos.cutting import turn_round
 from data_tools.stopwatch import stage
 from data_tools.words.language import Language
 from ocr.documents import see
+from ocr.memory import make_room_beside
 from ocr.order import join_words
 from ocr.page import Line, Page, Piece, Word, make_lines
-from ocr.turning import ANGLES, BLIND, Eyes, View, find_view, turn, turn_lines_back
+from ocr.turning import ANGLES, Eyes, View, find_view, turn, turn_lines_back
 from ocr.words import split_words
 
 MODELS = {
@@ -135,6 +136,7 @@ class PhotoReader:
     def _read(self, picture: Picture, lexicon: Words | None, language: str | Language | None) -> Page:
         with stage("decode"):
             image = see(picture)
+            make_room_beside(image)
         if self.options.angle is None:
             views = partial(self._look_closely, image), partial(self._look, image, glance=True)
             view = find_view(*views, Eyes.of(self.recognizer))
@@ -202,9 +204,9 @@ class PhotoReader:
         """The quads of what is read in one go, their outlines, and the words in each."""
         polygons = [each.polygon for each in view.found]
         if self.options.cut == "lines":
-            quads = polygons = join_words(self._see(view, BLIND)[0])
+            quads = polygons = join_words(self._see(view)[0])
         elif isinstance(self.recognizer, ReadingInPlace):
-            quads = self._see(view, BLIND)[0]
+            quads = self._see(view)[0]
         else:
             eyes = Eyes.of(self.recognizer)
             quads, sights = self._see(view, eyes)
@@ -212,13 +214,13 @@ class PhotoReader:
             return quads, polygons, self._split(predictions, quads, lexicon)
         return quads, polygons, self._read_quads(view, quads, lexicon, language)
 
-    def _see(self, view: View, eyes: Eyes) -> tuple[list[np.ndarray], list]:
-        """The quads of the regions, those of overturned text turned round, and what the recogniser sees of each. They
-        are cut out some at a time, since together they may be as large as the picture, and once but for the overturned.
+    def _see(self, view: View, eyes: Eyes | None = None) -> tuple[list[np.ndarray], list]:
+        """The quads of the regions, those of overturned text turned round, and what a recogniser sees of each. They are
+        cut out some at a time, since together they may be as large as the picture, and once but for the overturned.
         """
         quads = view.quads
         if self.direction is None:
-            return quads, [] if eyes is BLIND else view.see(range(len(quads)), eyes)
+            return quads, view.see(range(len(quads)), eyes) if eyes else []
         upright, sights = [], []
         for first in range(0, len(quads), TOGETHER):
             some = quads[first : first + TOGETHER]
@@ -227,7 +229,7 @@ class PhotoReader:
             upright += [turn_round(quad) if over else quad for quad, over in zip(some, turned)]
             # A crop begins at its first corner and ends a pixel before the last: turned round it would be shifted.
             each = zip(crops, turned, upright[first:])
-            sights += eyes.see(view.cut(quad) if over else crop for crop, over, quad in each)
+            sights += eyes.see(view.cut(quad) if over else crop for crop, over, quad in each) if eyes else []
         return upright, sights
 
     def _read_quads(self, view: View, quads: Sequence[np.ndarray], lexicon, language) -> list[tuple[Word, ...]]:

@@ -58,10 +58,6 @@ class Eyes:
         return self.tell(seen, language="none") if seen else []
 
 
-BLIND = Eyes(lambda pieces: [], lambda seen: [])
-"""Of whoever wants no more than the places of the pieces."""
-
-
 @dataclass(frozen=True)
 class View:
     """A picture, as it came, looked at turned by an angle: the regions found, in the turned picture, and by how much it

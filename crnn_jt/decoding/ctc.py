@@ -133,9 +133,11 @@ def close(log_probs: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
 def scale(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (T, N, K) of closed logs, each step's sum 1, and the log factor of each image (N,)."""
     peak = np.nan_to_num(logs.max(axis=2, keepdims=True), neginf=0.0)  # (T, N, 1)
-    powers = np.exp(logs - peak)
+    powers = logs - peak
+    np.exp(powers, out=powers)
     total = np.maximum(powers.sum(axis=2, keepdims=True), np.finfo(float).tiny)
-    return powers / total, (peak + np.log(total))[:, :, 0].sum(axis=0)
+    powers /= total
+    return powers, (peak + np.log(total))[:, :, 0].sum(axis=0)
 
 
 def _extend(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ searched: its reading's score is above what all the rest of the probability coul
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,7 +40,7 @@ LONGER = 2
 """A reading is not searched where no word at most this much longer could be likelier."""
 UNSEEN = -10.0
 """log P of the texts that are no candidates, for the confidence."""
-TOGETHER = 48
+TOGETHER = 24
 """Words that are looked at together, of like length: the shorter are filled up to the longest."""
 DISMISSED = 1e-8
 """A listed word that picture and language give less is not looked for: its confidence would be below 1e-5. Half of
@@ -61,9 +61,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Texts of one picture, its reading first, with log p(picture | text) and log P(text) + bonus, (M,) each."""
+    """Texts of some pictures, in these pictures' order, of each its reading first; with the number of each one's
+    picture, log p(picture | text) and log P(text) + bonus, (M,) each.
+    """
 
     texts: list[str]
+    rows: np.ndarray
     pictures: np.ndarray
     priors: np.ndarray
 
@@ -83,13 +86,15 @@ class Channel:
             words = list(dict.fromkeys(form for word in words for form in (word, word.capitalize(), word.upper())))
         self.lexicon = Lexicon(words, self.symbols)
         priors = np.log([self.prior.listed(word) for word in self.lexicon.words]) + BONUS * self.lexicon.sizes
-        self.weights = Weights(self.lexicon.trie, np.exp(strength * priors))
+        self.weights = Weights(self.lexicon.trie, np.exp(strength * priors), math.exp(strength * BONUS))
         self.most = np.full(int(self.lexicon.sizes.max()) + 1, -np.inf)
         np.maximum.at(self.most, self.lexicon.sizes, priors)
         self.most = np.maximum.accumulate(self.most)
         self.guide = self._make_guide()
         self._known: dict[str, float] = {}
-        self._read_out = ("", *self.symbols).__getitem__
+        self._points = np.array([0, *map(ord, self.symbols)], np.uint32)
+        self._codes_of = np.zeros(int(self._points.max()) + 1, np.int64)
+        self._codes_of[self._points] = np.arange(len(self._points))
 
     def _make_guide(self) -> np.ndarray | None:
         """Factors of symbols after two others for the beam, (K, K, K); None for sets too large for such a table."""
@@ -105,31 +110,15 @@ class Channel:
 
         Lines are corrected word by word, what stands between words (spaces, punctuation) as it was read.
         """
-        if not any(self.between):
-            return [self._choose(own) for own in self.propose(log_probs, lengths)]
-        paths = log_probs.argmax(2).T.tolist()
-        lines = [self._split(path[:size]) for path, size in zip(paths, lengths)]
+        paths = [path[:size] for path, size in zip(log_probs.argmax(2).T.tolist(), lengths)]
+        lines = [self._split(path) if any(self.between) else [(0, len(path))] for path in paths]
         spans = [(n, *piece) for n, line in enumerate(lines) for piece in line if isinstance(piece, tuple)]
-        choices = iter(self._correct_words(log_probs, spans))
+        readings = [self._text(ctc.collapse(paths[n][start:end])) for n, start, end in spans]
+        choices = iter(self._choose(self.propose(log_probs, np.array(spans, dtype=np.int64).reshape(-1, 3), readings)))
         return [
             _join([next(choices) if isinstance(piece, tuple) else self.symbols[piece - 1] for piece in line])
             for line in lines
         ]
-
-    def _correct_words(self, log_probs: np.ndarray, spans: Sequence[tuple[int, int, int]]) -> list[Choice]:
-        """The likeliest text of each span (image, first step, step after the last)."""
-        sizes = np.array([end - start for _, start, end in spans], dtype=np.int64)
-        order = np.argsort(sizes, kind="stable").tolist()
-        found: list[Choice] = [Choice("", 0.0)] * len(spans)
-        for first in range(0, len(order), TOGETHER):
-            group = order[first : first + TOGETHER]
-            words = np.zeros((sizes[group[-1]], len(group), log_probs.shape[2]))
-            for i, place in enumerate(group):
-                n, start, end = spans[place]
-                words[: end - start, i] = log_probs[start:end, n]
-            for place, own in zip(group, self.propose(words, sizes[group])):
-                found[place] = self._choose(own)
-        return found
 
     def correct_steps(self, log_probs: np.ndarray) -> list[Choice]:
         """As `correct` for decoders: log-probabilities (T', N, K) by place of the text, the end at index 0.
@@ -143,100 +132,118 @@ class Channel:
         ended = log_probs.argmax(2) == ctc.BLANK
         return self.correct(lattice, 2 * np.where(ended.any(0), ended.argmax(0), steps))
 
-    def propose(self, log_probs: np.ndarray, lengths: Sequence[int]) -> list[Candidates]:
-        """The candidates of images of one word each; only the reading where no other text could win."""
-        if not log_probs.shape[1]:
-            return []
-        logs = ctc.close(log_probs, lengths)
-        scaled, offsets = ctc.scale(logs)
-        texts = [[self._text(ctc.collapse(path))] for path in logs.argmax(2).T.tolist()]
-        readings = [own[0] for own in texts]
-        with np.errstate(divide="ignore"):
-            seen = np.log(self._sum_paths(scaled, np.arange(len(texts)), readings)) + offsets
-            reached = seen + self.strength * self._log_p(readings)
-            sizes = np.minimum([len(text) + LONGER for text in readings], len(self.most) - 1)
-            rest = np.log(1 - np.minimum(np.exp(seen), 1.0)) + self.strength * self.most[sizes]
-        doubtful = np.flatnonzero(reached <= rest)
-        if len(doubtful):
-            alone = np.ascontiguousarray(scaled[:, doubtful])
-            floors = np.exp((reached - offsets)[doubtful]), DISMISSED * np.exp(-offsets[doubtful])
-            for n, found in zip(doubtful, self._search(alone, *floors)):
-                texts[n] = list(dict.fromkeys(texts[n] + found))
-        return self._weigh(texts, scaled, offsets)
-
-    def _search(self, scaled: np.ndarray, floors: np.ndarray, dismissed: np.ndarray) -> list[list[str]]:
-        """The beam's best readings of each image, then the best listed word above its floor, if there is any.
-
-        What is dismissed, and what the beam says of listed words, are floors (N,) as well: no other word needs to be
-        looked at below.
+    def propose(self, log_probs: np.ndarray, spans: np.ndarray, readings: list[str]) -> Candidates:
+        """The candidates of words, each a span (image, first step, step after the last), (M, 3), of log-probabilities
+        (T, N, K), by what they read; only the reading where no other text could win.
         """
-        found = [[self._text(indices) for indices in own] for own in self._search_beams(scaled)]
-        floors = np.maximum(floors, dismissed)
-        pairs = [(n, text, log_p) for n, own in enumerate(found) for text in own if (log_p := self._log_listed(text))]
-        if pairs:
-            own_rows, listed, logs = zip(*pairs)
-            rows = np.array(own_rows)
-            scores = self._sum_paths(scaled, rows, listed) * np.exp(self.strength * np.array(logs))
-            np.maximum.at(floors, rows, scores * (1 - 1e-9))
-        best = self.lexicon.search(scaled, self.weights, floors)[0]
-        return [own + [self.lexicon.words[number]] * (number >= 0) for own, number in zip(found, best.tolist())]
+        seen, priors = np.zeros(len(spans)), self._log_p(readings)
+        for group in _group(spans, np.arange(len(spans))):
+            seen[group] = self._see_readings(log_probs, spans[group], [readings[i] for i in group])
+        reached = seen + self.strength * priors
+        sizes = np.minimum([len(text) + LONGER for text in readings], len(self.most) - 1).astype(np.int64)
+        with np.errstate(divide="ignore"):
+            rest = np.log(1 - np.minimum(np.exp(seen), 1.0)) + self.strength * self.most[sizes]
+        rows, texts, pictures = [np.arange(len(spans))], list(readings), [seen]
+        for group in _group(spans, np.flatnonzero(reached <= rest)):
+            scaled, offsets = ctc.scale(_cut(log_probs, spans[group]))
+            floors = np.maximum(np.exp(reached[group] - offsets), DISMISSED * np.exp(-offsets))
+            places, new, sums = self._search(scaled, [readings[i] for i in group], floors)
+            rows.append(group[places])
+            texts += new
+            with np.errstate(divide="ignore"):
+                pictures.append(np.log(sums) + offsets[places])
+        priors = np.concatenate([priors, self._log_p(texts[len(spans) :])])
+        order = np.argsort(np.concatenate(rows), kind="stable")
+        rows, pictures = np.concatenate(rows)[order], np.concatenate(pictures)[order]
+        return Candidates([texts[i] for i in order], rows, pictures, priors[order])
+
+    def _search(
+        self, scaled: np.ndarray, readings: Sequence[str], floors: np.ndarray
+    ) -> tuple[np.ndarray, list[str], np.ndarray]:
+        """The beam's best readings of each image and the best listed word above its floor (N,), if there is any,
+        without the reading: images, texts and forward sums, (M,) each. What the beam says of listed words is a floor.
+        """
+        found = self._search_beams(scaled)
+        rows, texts = np.repeat(np.arange(len(found)), [len(own) for own in found]), [t for own in found for t in own]
+        sums = self._sum_paths(scaled, rows, *self._encode(texts))
+        likely = [(i, text) for i, text in enumerate(texts) if text.lower() in self.prior.chances]
+        listed = [(i, log_p) for i, text in likely if (log_p := self._log_listed(text)) is not None]
+        if listed:
+            places, logs = map(list, zip(*listed))
+            scores = sums[places] * np.exp(self.strength * np.array(logs))
+            np.maximum.at(floors, rows[places], scores * (1 - 1e-9))
+        numbers, totals = self.lexicon.search(scaled, self.weights, floors)
+        best = [self.lexicon.words[i] if i >= 0 else readings[n] for n, i in enumerate(numbers.tolist())]
+        more = [n for n, word in enumerate(best) if word not in {readings[n], *found[n]}]
+        new = [i for i, row in enumerate(rows.tolist()) if texts[i] != readings[row]]
+        return (
+            np.concatenate([rows[new], np.array(more, dtype=np.int64)]),
+            [texts[i] for i in new] + [best[n] for n in more],
+            np.concatenate([sums[new], totals[more] / self.weights.words[numbers[more]]]),
+        )
 
     def _log_listed(self, text: str) -> float | None:
-        """log of the share and the bonus of a text that the lexicon lists; None of another one."""
+        """log of the share and the bonus of a text of which the language has the word; None where not so written."""
         folded = text.lower()
-        if not self.prior.word(folded) or not (
-            self.prior.folds or text in (folded, folded.capitalize(), folded.upper())
-        ):
+        if not self.prior.folds and text not in (folded, folded.capitalize(), folded.upper()):
             return None
         return math.log(self.prior.listed(text)) + BONUS * len(text)
 
-    def _sum_paths(self, scaled: np.ndarray, rows: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """The forward sums (M,) of texts on images `rows` (M,)."""
-        words, sizes = ctc.pad([[self.codes[symbol] for symbol in text] for text in texts])
+    def _encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Texts as symbol indices padded with blanks, (M, L), and their sizes (M,)."""
+        points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        sizes = np.array([len(text) for text in texts], dtype=np.int64)
+        words = np.full((len(texts), int(sizes.max(initial=0))), ctc.BLANK, dtype=np.int64)
+        words[np.arange(words.shape[1]) < sizes[:, None]] = self._codes_of[points]
+        return words, sizes
+
+    def _see_readings(self, log_probs: np.ndarray, spans: np.ndarray, readings: Sequence[str]) -> np.ndarray:
+        """log p(reading | picture) of each span, (M,): of all symbols only the reading's own are looked at."""
+        words, sizes = self._encode(readings)
+        symbols = np.concatenate([np.full((len(words), 1), ctc.BLANK), words], axis=1)  # (M, 1 + L)
+        chances = np.exp(_cut(log_probs, spans, symbols))  # (T, M, 1 + L)
+        places = 1 + (words[:, :, None] == words[:, None, :]).argmax(2)  # the same one wherever a symbol comes again
+        with np.errstate(divide="ignore"):
+            return np.log(self._sum_paths(chances, np.arange(len(words)), places, sizes))
+
+    def _sum_paths(self, scaled: np.ndarray, rows: np.ndarray, words: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """The forward sums (M,) of words (M, L), `sizes` (M,) long, on images `rows` (M,)."""
         if self.lexicon.library is None:
             return ctc.forward_linear(scaled, rows, words, sizes)
-        starts = np.arange(len(texts)) * words.shape[1]
+        starts = np.arange(len(words)) * words.shape[1]
         return native.forward(self.lexicon.library, scaled, rows, words.ravel(), starts, sizes)
 
-    def _weigh(self, texts: list[list[str]], scaled: np.ndarray, offsets: np.ndarray) -> list[Candidates]:
-        """Each image's texts with what picture and language say of them."""
-        rows = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
-        flat = [text for own in texts for text in own]
-        with np.errstate(divide="ignore"):
-            pictures = np.log(self._sum_paths(scaled, rows, flat)) + offsets[rows]
-        priors, ends = self._log_p(flat), np.cumsum([len(own) for own in texts]).tolist()
-        parts = [slice(first, last) for first, last in zip([0, *ends], ends)]
-        return [Candidates(own, pictures[part], priors[part]) for own, part in zip(texts, parts)]
-
-    def _choose(self, found: Candidates) -> Choice:
-        """The best candidate; what the candidates leave of the picture's probability is spread over rare texts."""
+    def _choose(self, found: Candidates) -> list[Choice]:
+        """The best candidate of each picture; what the candidates leave of the picture's probability is spread over
+        rare texts.
+        """
+        rows, firsts = found.rows, np.flatnonzero(np.diff(found.rows, prepend=-1))
         scores = found.pictures + self.strength * found.priors
-        best = scores.max()
-        if best == -np.inf:
-            return Choice(found.texts[0], 0.0)
-        left = max(1.0 - float(np.exp(found.pictures).sum()), 0.0)
-        powers = np.exp(scores - best)
-        whole = powers.sum() + left * np.exp(self.strength * UNSEEN - best)
-        order = np.argsort(-scores, kind="stable")
-        ranked = [(found.texts[i], float(powers[i] / whole)) for i in order]
-        return Choice(*ranked[0], tuple(ranked[1:]))
+        best = np.maximum.reduceat(scores, firsts)
+        best[best == -np.inf] = 0.0  # nothing is possible: the reading stays, without confidence
+        left = np.maximum(1.0 - np.add.reduceat(np.exp(found.pictures), firsts), 0.0)
+        powers = np.exp(scores - best[rows])
+        whole = np.add.reduceat(powers, firsts) + left * np.exp(self.strength * UNSEEN - best)
+        order = np.lexsort((-scores, rows))
+        ranked = list(zip([found.texts[i] for i in order], (powers / whole[rows])[order].tolist()))
+        ends = [*firsts[1:].tolist(), len(ranked)]
+        return [Choice(*ranked[a], tuple(ranked[a + 1 : b])) for a, b in zip(firsts.tolist(), ends)]
 
-    def _search_beams(self, scaled: np.ndarray) -> list[list[tuple[int, ...]]]:
-        """The beam's readings of each image, as symbol indices."""
+    def _search_beams(self, scaled: np.ndarray) -> list[list[str]]:
+        """The beam's readings of each image."""
         steps, count, symbols = scaled.shape
         library = self.lexicon.library
         if library is None:
             with np.errstate(divide="ignore"):
                 logs = np.log(scaled)
             guide = None if self.guide is None else _Guide(np.log(self.guide))
-            return [[r.indices for r in ctc.beam_search(logs[:, n], WIDTH, guide, 1.0)] for n in range(count)]
+            found = [ctc.beam_search(logs[:, n], WIDTH, guide, 1.0) for n in range(count)]
+            return [[self._text(reading.indices) for reading in own] for own in found]
         words, sizes = np.zeros((count, WIDTH, steps), np.int32), np.full((count, WIDTH), -1, np.int32)
         at = native.pointer
         library.beams(at(scaled), steps, count, symbols, at(self.guide), WIDTH, FLOOR, steps, at(words), at(sizes))
-        return [
-            [tuple(word[:size].tolist()) for word, size in zip(own, ends) if size >= 0]
-            for own, ends in zip(words, sizes)
-        ]
+        texts = self._points[words].view(np.dtype(("U", steps)))[:, :, 0].tolist()
+        return [[text for text, size in zip(own, ends) if size >= 0] for own, ends in zip(texts, sizes.tolist())]
 
     def _split(self, path: list[int]) -> list[tuple[int, int] | int]:
         """A best path as words (first step, step after the last) and the symbols between them."""
@@ -263,7 +270,7 @@ class Channel:
         return apart
 
     def _text(self, indices: Sequence[int]) -> str:
-        return "".join(map(self._read_out, indices))
+        return "".join([self.symbols[i - 1] for i in indices])
 
     def _log_p(self, texts: Sequence[str]) -> np.ndarray:
         """log P of texts and their bonus, (M,)."""
@@ -317,9 +324,28 @@ class _Guide:
         return self.logs[(0, 0, *prefix)[-2:]]
 
 
+def _group(spans: np.ndarray, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    """The chosen ones of spans (M, 3), those of like length together."""
+    order = chosen[np.argsort(spans[chosen, 2] - spans[chosen, 1], kind="stable")]
+    return (order[first : first + TOGETHER] for first in range(0, len(order), TOGETHER))
+
+
+def _cut(log_probs: np.ndarray, spans: np.ndarray, symbols: np.ndarray | None = None) -> np.ndarray:
+    """Closed log-probabilities (see `ctc.close`) of spans (M, 3), float64 (T, M, K), or of their own symbols (M, K)."""
+    rows, starts, ends = spans.T
+    steps = starts + np.arange(int((ends - starts).max(initial=0)))[:, None]  # (T, M)
+    after = steps >= ends
+    steps[after] = 0
+    found = log_probs[steps, rows] if symbols is None else log_probs[steps[:, :, None], rows[:, None], symbols]
+    logs = found.astype(np.float64)
+    logs[after] = -np.inf
+    logs[after, ctc.BLANK] = 0.0
+    return logs
+
+
 def _join(pieces: list[Choice | str]) -> Choice:
     """A line from its words and what stands between them; its confidence is that of all its words."""
     text = "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)
     chosen = [piece for piece in pieces if isinstance(piece, Choice)]
     others = chosen[0].others if len(pieces) == len(chosen) == 1 else ()
-    return Choice(text, float(np.prod([choice.confidence for choice in chosen])), others)
+    return Choice(text, math.prod(choice.confidence for choice in chosen), others)

@@ -19,12 +19,18 @@ struct Row {  // a column of the edit-distance table as bit vectors (Myers 1999,
 
 // Exact best word of one image, depth first. A prefix's probability (that a labelling begins with it) bounds every
 // word below it (Graves 2006, prefix search), so whole subtrees fall away once one good word is known.
+//
+// Where words have weights that grow with their length, a long word's weight is no bound for a picture that has not so
+// many symbols left: what follows a prefix can win at most `future`, whichever symbols it has.
 struct Search {
     Trie trie;
     int steps;
-    const double *weight, *heaviest;  // of a word, and of the words below a node; null: all weigh 1
-    std::vector<double> p;            // one image, (K, T): a symbol's steps side by side
-    std::vector<double> mass;         // of each symbol, over all steps
+    const double* weight;                   // of a word; null: all weigh 1
+    const float *heaviest, *bare;           // of the words below a node, and without the growth in it
+    double growth;                          // of a weight, for each symbol of its word
+    std::vector<double> p;                  // one image, (K, T): a symbol's steps side by side
+    std::vector<double> mass;               // of each symbol, over all steps
+    std::vector<double> future{}, grown{};  // after t steps, (T+1); growth to the power of the depth
     double best = 0;
     int32_t winner = -1;
     int64_t visited = 0;
@@ -35,14 +41,38 @@ struct Search {
     };
     std::vector<std::vector<Child>> order;
 
-    double bound(const double* b, const double* s, bool repeat, int k) const {
-        double sum = 0;
-        const double* q = p.data() + k * steps;
-        if (repeat)
-            for (int t = 0; t < steps; ++t) sum += q[t] * b[t];
-        else
-            for (int t = 0; t < steps; ++t) sum += q[t] * (b[t] + s[t]);
-        return sum;
+    // F(t, r) bounds the probability that r given symbols are new in the steps from t on: at each step a path stays, on
+    // a blank or on its last symbol, or goes on to the next one, which is another. future[t] = max_r growth^r F(t, r).
+    void look_ahead(int symbols, int most) {
+        std::vector<double> chance(most + 1, 0.0);
+        chance[0] = 1;
+        future.assign(steps + 1, 1.0);
+        for (int t = steps - 1; t >= 0; --t) {
+            double first = 0, second = 0;
+            for (int k = 1; k < symbols; ++k) {
+                const double own = p[k * steps + t];
+                if (own > first) second = first, first = own;
+                else if (own > second) second = own;
+            }
+            double largest = 0;
+            for (int r = std::min(most, steps - t); r >= 0; --r) {
+                const double stay = chance[r], next = r ? chance[r - 1] : 0;
+                chance[r] = p[t] * stay + std::max(first * stay + second * next, second * stay + first * next);
+                largest = std::max(largest, grown[r] * chance[r]);
+            }
+            future[t] = largest;
+        }
+    }
+
+    // Of the words below a child by its symbol's steps, given the masses of its parent.
+    double bound(const double* b, const double* s, bool repeat, int k, int32_t child, int depth) const {
+        double sum = 0, weighed = 0;
+        const double *q = p.data() + k * steps, *f = future.data() + 1;
+        for (int t = 0; t < steps; ++t) {
+            const double own = q[t] * (repeat ? b[t] : b[t] + s[t]);
+            sum += own, weighed += own * f[t];
+        }
+        return weight ? std::min(sum * heaviest[child], weighed * bare[child] * grown[depth]) : sum;
     }
 
     void enter(int depth, int k, bool repeat) {  // masses of a child at `depth` from its parent's
@@ -69,9 +99,9 @@ struct Search {
         for (int t = 0; t < steps; ++t) highest = std::max(highest, blank[depth][t] + symbol[depth][t]);
         for (int32_t c = trie.children[node]; c < trie.children[node + 1]; ++c) {
             const int k = trie.symbol[c];
-            if (highest * mass[k] * (heaviest ? heaviest[c] : 1) * (1 + 1e-6) < best) continue;
-            const double most = bound(blank[depth].data(), symbol[depth].data(), k == trie.symbol[node], k);
-            list.push_back({heaviest ? most * heaviest[c] : most, c});
+            if (highest * mass[k] * (weight ? heaviest[c] : 1) * (1 + 1e-6) < best) continue;
+            const bool repeat = k == trie.symbol[node];
+            list.push_back({bound(blank[depth].data(), symbol[depth].data(), repeat, k, c, depth + 1), c});
         }
         std::sort(list.begin(), list.end(), [](const Child& a, const Child& b) { return a.bound > b.bound; });
         for (size_t i = 0; i < list.size(); ++i) {
@@ -89,35 +119,34 @@ struct Beam {
     struct Prefix {
         int32_t parent, symbol, before;
         double prior;
-        std::vector<int32_t> children;
+        int32_t child, sibling;  // the last child, and the one before this: -1 where there is none
     };
     struct Mass {
         int32_t node;
-        double blank, symbol;
+        double blank, symbol, rank;
     };
     const double* guide;  // (K, K, K): factor of a symbol, the last one, after the two before it; null: all 1
     int symbols;
-    std::vector<Prefix> tree{{-1, 0, 0, 1.0, {}}};
+    std::vector<Prefix> tree{{-1, 0, 0, 1.0, -1, -1}};
     std::vector<int32_t> place;  // of a node in `grown`, or -1
-    std::vector<Mass> kept{{0, 1.0, 0.0}}, grown;
+    std::vector<Mass> kept{{0, 1.0, 0.0, 1.0}}, grown;
 
     int32_t child(int32_t node, int k) {
-        for (const int32_t c : tree[node].children)
-            if (tree[c].symbol == k) return c;
         const Prefix& parent = tree[node];
+        for (int32_t c = parent.child; c >= 0; c = tree[c].sibling)
+            if (tree[c].symbol == k) return c;
         const double factor = guide ? guide[(int64_t(parent.before) * symbols + parent.symbol) * symbols + k] : 1;
-        tree.push_back({node, k, parent.symbol, parent.prior * factor, {}});
-        tree[node].children.push_back(int32_t(tree.size()) - 1);
-        return int32_t(tree.size()) - 1;
+        const int32_t made = int32_t(tree.size());
+        tree.push_back({node, k, parent.symbol, parent.prior * factor, -1, parent.child});
+        tree[node].child = made;
+        return made;
     }
 
     void add(int32_t node, double blank, double symbol) {
         if (place.size() < tree.size()) place.resize(2 * tree.size(), -1);
-        if (place[node] < 0) place[node] = int32_t(grown.size()), grown.push_back({node, 0, 0});
+        if (place[node] < 0) place[node] = int32_t(grown.size()), grown.push_back({node, 0, 0, 0});
         grown[place[node]].blank += blank, grown[place[node]].symbol += symbol;
     }
-
-    double rank(const Mass& mass) const { return (mass.blank + mass.symbol) * tree[mass.node].prior; }
 
     void step(const double* p, const std::vector<int>& tried, size_t width) {
         grown.clear();
@@ -127,11 +156,13 @@ struct Beam {
             for (const int k : tried)
                 add(child(mass.node, k), 0, (k == last ? mass.blank : mass.blank + mass.symbol) * p[k]);
         }
-        for (const Mass& mass : grown) place[mass.node] = -1;
+        for (Mass& mass : grown) {
+            place[mass.node] = -1;
+            mass.rank = (mass.blank + mass.symbol) * tree[mass.node].prior;
+        }
         const auto end = grown.begin() + std::min(width, grown.size());
-        std::partial_sort(grown.begin(), end, grown.end(), [this](const Mass& a, const Mass& b) {
-            const double left = rank(a), right = rank(b);
-            return left > right || (left == right && a.node < b.node);
+        std::partial_sort(grown.begin(), end, grown.end(), [](const Mass& a, const Mass& b) {
+            return a.rank > b.rank || (a.rank == b.rank && a.node < b.node);
         });
         kept.assign(grown.begin(), end);
     }
@@ -196,11 +227,13 @@ void forward(const double* p, int steps, int images, int symbols, int64_t pairs,
 // The best word of each image: its number (-1: none possible) and its scaled score, times its weight where words have
 // weights, and it is above the image's floor where there are floors; returns the nodes visited.
 int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word, const double* weight,
-             const double* heaviest, const double* floors, int deepest, const double* p, int steps, int images,
-             int symbols, int32_t* winners, double* scores) {
+             const float* heaviest, const float* bare, double growth, const double* floors, int deepest,
+             const double* p, int steps, int images, int symbols, int32_t* winners, double* scores) {
     const int levels = std::min(deepest, steps) + 1;
-    Search search{{symbol, children, word}, steps, weight, heaviest, std::vector<double>(symbols * steps)};
+    Search search{
+        {symbol, children, word}, steps, weight, heaviest, bare, growth, std::vector<double>(symbols * steps)};
     search.mass.resize(symbols);
+    for (int depth = 0; depth <= levels; ++depth) search.grown.push_back(depth ? search.grown.back() * growth : 1);
     search.blank.assign(levels, std::vector<double>(steps + 1));
     search.symbol.assign(levels, std::vector<double>(steps + 1, 0.0));
     search.order.resize(levels);
@@ -211,6 +244,7 @@ int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word
             const double* own = search.p.data() + k * steps;
             search.mass[k] = std::accumulate(own, own + steps, 0.0);
         }
+        search.look_ahead(symbols, levels - 1);
         auto& b = search.blank[0];
         b[0] = 1;
         for (int t = 0; t < steps; ++t) b[t + 1] = b[t] * search.p[t];

@@ -34,14 +34,24 @@ class LexiconReading:
 
 
 class Weights:
-    """Factors of a lexicon's words (M,), and the largest below each node of its trie."""
+    """Factors of a lexicon's words (M,); and below each node of its trie the largest, and the largest without the
+    `growth` in them for each symbol, float32 and rounded up.
+    """
 
-    def __init__(self, trie: Trie, words: np.ndarray):
-        self.words = np.append(words, 0.0)  # the last one is for nodes where no word ends, -1
-        self.heaviest = self.words[trie.word]
-        for depth in range(len(trie.levels) - 2, 0, -1):
-            level = slice(trie.levels[depth], trie.levels[depth + 1])
-            np.maximum.at(self.heaviest, trie.parent[level], self.heaviest[level])
+    def __init__(self, trie: Trie, words: np.ndarray, growth: float = 1.0):
+        self.words, self.growth = np.append(words, 0.0), growth  # the last one is for nodes where no word ends, -1
+        own = self.words[trie.word]
+        depths = np.repeat(np.arange(len(trie.levels) - 1), np.diff(trie.levels))
+        self.heaviest, self.bare = (_spread(trie, factors) for factors in (own, own / growth**depths))
+
+
+def _spread(trie: Trie, factors: np.ndarray) -> np.ndarray:
+    """The largest of the factors (nodes,) at and below each node, float32 and rounded up."""
+    largest = np.nextafter(factors.astype(np.float32), np.float32(np.inf))
+    for depth in range(len(trie.levels) - 2, 0, -1):
+        level = slice(trie.levels[depth], trie.levels[depth + 1])
+        np.maximum.at(largest, trie.parent[level], largest[level])
+    return largest
 
 
 NOTHING = LexiconReading(None, -np.inf, False)
@@ -225,8 +235,8 @@ class Lexicon:
         winners, totals, at = np.empty(count, np.int32), np.empty(count), native.pointer
         trie, deepest = self.trie, int(self.trie.height[0])
         arrays = (at(trie.symbol), at(trie.children), at(trie.word))
-        arrays += (at(weights.words), at(weights.heaviest)) if weights else (None, None)
-        arrays += (at(floors),)
+        arrays += (at(weights.words), at(weights.heaviest), at(weights.bare)) if weights else (None, None, None)
+        arrays += (weights.growth if weights else 1.0, at(floors))
         self.library.best(*arrays, deepest, at(scaled), steps, count, symbols, at(winners), at(totals))
         return winners, totals
 

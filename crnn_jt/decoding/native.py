@@ -26,7 +26,7 @@ _TRIE = (_ARRAY, _ARRAY, _ARRAY)  # symbol, children, word
 _SIGNATURES = {  # result and arguments, in the order of lexicon.cc
     "nearest": (c_int64, *_TRIE, _ARRAY, _ARRAY, c_int, c_int, c_int, _ARRAY, _ARRAY),
     "forward": (None, _ARRAY, c_int, c_int, c_int, c_int64, _ARRAY, _ARRAY, _ARRAY, _ARRAY, _ARRAY),
-    "best": (c_int64, *_TRIE, _ARRAY, _ARRAY, _ARRAY, c_int, _ARRAY, c_int, c_int, c_int, _ARRAY, _ARRAY),
+    "best": (c_int64, *_TRIE, *[_ARRAY] * 3, c_double, _ARRAY, c_int, _ARRAY, c_int, c_int, c_int, _ARRAY, _ARRAY),
     "beams": (None, _ARRAY, c_int, c_int, c_int, _ARRAY, c_int, c_double, c_int, _ARRAY, _ARRAY),
 }
 

@@ -11,6 +11,8 @@ import numpy as np
 
 EDGE = 0
 """Before a word and at its end."""
+REMEMBERED = 32_749
+"""A prime number: half a megabyte of windows of which the chance is remembered."""
 _MOST = 1 << 20  # counts below this fit into one number with their key
 
 
@@ -40,6 +42,7 @@ class NGram:
         for n in range(order, 0, -1):
             keys, weights = _add_up(keys % self.base**n, weights)
             self.levels.insert(0, Level(keys, weights, self.base))
+        self._keys, self._logs = np.full(REMEMBERED, -1), np.zeros(REMEMBERED)
 
     def encode(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Words as indices between edges, (M, order - 1 + L + 1), and their sizes (M,)."""
@@ -63,12 +66,24 @@ class NGram:
     def log_p(self, words: Sequence[str]) -> np.ndarray:
         """log p(word and its end), (M,)."""
         padded, sizes = self.encode(words)
-        places = padded.shape[1] - self.order + 1
-        chances = np.full((len(words), places), 1.0 / self.base)
-        for n, level in enumerate(self.levels, start=1):
-            chances = level.mix(self._windows(padded, n), chances)
-        inside = np.arange(chances.shape[1]) <= sizes[:, None]
-        return np.where(inside, np.log(chances), 0.0).sum(1)
+        keys = self._windows(padded, self.order)
+        inside = np.arange(keys.shape[1]) <= sizes[:, None]
+        return np.add.reduceat(self._look_up(keys[inside]), np.cumsum(sizes + 1) - sizes - 1)
+
+    def _look_up(self, keys: np.ndarray) -> np.ndarray:
+        """log p of the last symbol of windows (W,). Of windows with one remainder the last is remembered: words asked
+        for are much alike, such as a beam's readings.
+        """
+        slots = keys % REMEMBERED
+        logs, new = self._logs[slots], np.flatnonzero(self._keys[slots] != keys)
+        if len(new):
+            distinct, back = np.unique(keys[new], return_inverse=True)
+            chances = np.full(len(distinct), 1.0 / self.base)
+            for n, level in enumerate(self.levels, start=1):
+                chances = level.mix(distinct % self.base**n, chances)
+            logs[new] = np.log(chances)[back]
+            self._keys[slots[new]], self._logs[slots[new]] = keys[new], logs[new]
+        return logs
 
     def table(self) -> np.ndarray:
         """p(the last | the two before it) of every three symbols, (K, K, K) with K the characters and the edge."""

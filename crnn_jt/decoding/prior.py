@@ -49,17 +49,23 @@ class Prior:
     def log_p(self, texts: Sequence[str]) -> np.ndarray:
         """log P of each text, (M,)."""
         folded = [text.lower() for text in texts]
+        distinct = {text: i for i, text in enumerate(dict.fromkeys(folded))}  # a beam's readings differ in case
+        chances = self._chances(list(distinct))
+        logs = np.log(chances + np.exp(RAREST))[[distinct[text] for text in folded]]
+        return logs if self.folds else logs + np.log([case_chance(text) for text in texts])
+
+    def _chances(self, texts: Sequence[str]) -> np.ndarray:
+        """The chance of each text in small letters."""
         share = self.shares
-        total = share.spelling * np.exp(self.ngram.log_p(folded))
-        total += [self._known(text) for text in folded]
-        names = {i: found for i, text in enumerate(folded) if (found := classes.address_name(text))}
+        total = share.spelling * np.exp(self.ngram.log_p(texts))
+        total += [self._known(text) for text in texts]
+        names = {i: found for i, text in enumerate(texts) if (found := classes.address_name(text))}
         if names:
             inner = self.ngram.log_p([name for name, _ in names.values()])
             for (i, (name, around)), spelt in zip(names.items(), inner):
                 known = 0.5 * self.word(name) + 0.2 * classes.pair_chance(name, self.chances.get)
                 total[i] += share.address * around * (known + 0.3 * float(np.exp(spelt)))
-        logs = np.log(total + np.exp(RAREST))
-        return logs if self.folds else logs + np.log([case_chance(text) for text in texts])
+        return total
 
     def word(self, text: str) -> float:
         """The chance of a word among the listed ones."""
