@@ -14,7 +14,7 @@ python=${PYTHON:-python3}
 
 for name in ${*:-crnn-light line-light db-light direction-light}; do
   [ -e "$out/$name-int8.safetensors" ] && continue
-  case $name in crnn-light) batch=4 ;; line-light) batch=8 ;; *) batch=16 ;; esac  # a range: the mean of their greatest
+  case $name in crnn-light) batch=4 ;; db-light) batch=8 ;; *) batch=16 ;; esac  # a range: the mean of their greatest
   $python -m crnn_jt compress calibrate --weights "$name" --recurrent --seed 0 --batch-size $batch --workers 0 \
     --fonts "$fonts" --out "$out/runs/$name"
   $python -m crnn_jt pack --weights "$out/runs/$name/calibrated.safetensors" --out "$out/$name-int8.safetensors"

@@ -35,7 +35,7 @@ def network_of_cifar(genotype) -> int:
 
 
 def test_darts_cells_make_the_network_that_was_published():
-    """3.3 M parameters (README of quark0/darts; its code counts 3.349342): another operation or channel would show."""
+    """3.3 M parameters (README of quark0/darts): another operation or channel would show."""
     assert network_of_cifar(GENOTYPES["darts-second"]) == 3349342
 
 
