@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from data_tools.errors import UserError
 from data_tools.images import to_channels
 from data_tools.polygons import is_simple, leaves
 from data_tools.sample import CorruptSample, Reader, Region, Sample
+from data_tools.words.fonts import caption_font
 from data_tools.workers import Pool
 
 _PER_JOB = 64
@@ -189,7 +190,7 @@ def _draw_cell(sheet: Image.Image, corner: tuple[int, int], cell: tuple[int, int
         scale = min(cell[0] / image.width, cell[1] / image.height)
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         sheet.paste(image.resize(size, Image.Resampling.BICUBIC), corner)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    draw, font = ImageDraw.Draw(sheet), caption_font(11)
     while len(caption) > 1 and draw.textlength(caption, font) > cell[0]:
         caption = caption[:-2] + "…"
     draw.text((corner[0], corner[1] + cell[1] + 1), caption, "black" if image is not None else "red", font)

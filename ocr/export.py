@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from data_tools.images import split_page
 from data_tools.text import printable
+from data_tools.words.fonts import caption_font
 from ocr.page import Line, Page, Word
 
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -60,7 +61,7 @@ def draw_overlay(image: Image.Image, page: Page) -> Image.Image:
     """The picture with each word's outline and, above it, what was read."""
     out = image.convert("RGB")
     draw, size = ImageDraw.Draw(out), max(10, round(max(out.size) / 70))
-    font = ImageFont.load_default(size)
+    font = caption_font(size)
     for word in page.words:
         draw.polygon([tuple(map(float, point)) for point in word.quad], outline=(0, 170, 0), width=max(1, size // 8))
         left, top = word.quad.min(0).tolist()

@@ -10,6 +10,7 @@ searched: its reading's score is above what all the rest of the probability coul
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,6 +47,8 @@ DISMISSED = 1e-8
 """A listed word that picture and language give less is not looked for: its confidence would be below 1e-5. Half of
 the time that photographs took in the search went into regions where there is no text.
 """
+EDGE = "|"
+"""Touching a word it is the edge of a sign or of a table's column; alone, or within a word, it may be written."""
 REMEMBERED = 20_000
 """Texts whose log P is remembered: forms and receipts say the same over and over."""
 
@@ -78,7 +81,7 @@ class Channel:
         self.symbols, self.strength = tuple(symbols), strength
         self.codes = {symbol: i + 1 for i, symbol in enumerate(self.symbols)}
         self.between = [False, *(not symbol.isalnum() for symbol in self.symbols)]
-        self.space = self.codes.get(" ", -1)
+        self.space, self.edge = (self.codes.get(symbol, -1) for symbol in (" ", EDGE))
         self.around = "".join(symbol for symbol in self.symbols if not symbol.isalnum())
         self.prior = Prior(language, self.symbols)
         words = list(self.prior.chances)
@@ -108,10 +111,10 @@ class Channel:
     def correct(self, log_probs: np.ndarray, lengths: Sequence[int]) -> list[Choice]:
         """The likeliest text of each image by picture and language, from CTC log-probabilities (T, N, K), lengths (N,).
 
-        Lines are corrected word by word, what stands between words (spaces, punctuation) as it was read.
+        Lines are corrected word by word, what stands between words (spaces, punctuation) as it was read, but for edges.
         """
         paths = [path[:size] for path, size in zip(log_probs.argmax(2).T.tolist(), lengths)]
-        lines = [self._split(path) if any(self.between) else [(0, len(path))] for path in paths]
+        lines = [self._drop_edges(self._split(path)) if any(self.between) else [(0, len(path))] for path in paths]
         spans = [(n, *piece) for n, line in enumerate(lines) for piece in line if isinstance(piece, tuple)]
         readings = [self._text(ctc.collapse(paths[n][start:end])) for n, start, end in spans]
         choices = iter(self._choose(self.propose(log_probs, np.array(spans, dtype=np.int64).reshape(-1, 3), readings)))
@@ -255,6 +258,14 @@ class Channel:
                 begin = end
             inside = not outer
         return pieces + ([(begin, len(path))] if inside else [])
+
+    def _drop_edges(self, pieces: list[tuple[int, int] | int]) -> list[tuple[int, int] | int]:
+        """Without the edges that touch a word."""
+        if self.edge not in pieces:
+            return pieces
+        kinds = "".join("w" if isinstance(piece, tuple) else "|" if piece == self.edge else " " for piece in pieces)
+        touching = {place for run in re.finditer(r"(?<=w)\|+|\|+(?=w)", kinds) for place in range(*run.span())}
+        return [piece for place, piece in enumerate(pieces) if place not in touching]
 
     def _are_outside(self, symbols: list[int]) -> list[bool]:
         """Of each symbol whether it stands between words: not a hyphen, an apostrophe, a full stop within one."""

@@ -155,6 +155,11 @@ def bundled_folder() -> Path:
     return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
+def caption_font(size: int) -> ImageFont.FreeTypeFont:
+    """For what is written beside pictures, `size` pixels high: DejaVu Sans, since Pillow's own font has no accents."""
+    return ImageFont.truetype(str(bundled_folder() / "DejaVuSans.ttf"), size)
+
+
 def font_files(folders: tuple[str, ...], system: bool = True) -> list[str]:
     """Every font file of the user's folders, the system's and the bundled ones, without repeats, in a stable order.
 

@@ -91,6 +91,23 @@ def test_lines_are_corrected_word_by_word(symbols):
     assert choice.text == "(Station) STREET, www.x.com"
 
 
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("STREET|", "STREET"),
+        ("||street sale|| |stop", "street sale stop"),
+        ("sale (stop)|", "sale (stop)|"),
+        ("street | sale", "street | sale"),
+        ("a|b||c", "a|b||c"),
+        ("|", "|"),
+    ],
+)
+def test_the_edge_of_a_sign_is_no_letter(text, told):
+    """A bar that touches a word; not one that stands alone, or within a word."""
+    (choice,) = Channel(SMALL, PRINTABLE).correct(written(text, PRINTABLE), [2 * len(text)])
+    assert choice.text == told
+
+
 def test_words_of_other_languages_stay_where_the_picture_is_sure():
     """A line in French keeps its accents beside an English word that is mended."""
     channel = Channel(SMALL, CHARACTERS)

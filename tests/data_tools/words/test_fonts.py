@@ -10,7 +10,7 @@ import pytest
 from data_tools.errors import UserError
 from data_tools.words import RenderedWords
 from data_tools.words.fetch import families
-from data_tools.words.fonts import Font, FontIndex, family_kinds, family_of, font_files
+from data_tools.words.fonts import Font, FontIndex, caption_font, family_kinds, family_of, font_files
 
 LETTERS = string.ascii_letters + string.digits
 
@@ -35,6 +35,14 @@ def test_bundled_symbol_fonts_are_refused(name):
 
     with pytest.raises(UserError, match="no usable font"):
         FontIndex([str(bundled_folder() / name)])
+
+
+def test_captions_have_accents():
+    """An overlay of French or Polish would show boxes."""
+    font = caption_font(20)
+    box = bytes(font.getmask("\uffff"))
+    drawn = {bytes(font.getmask(letter)) for letter in "£éÜß€łżñ„Жλ"}
+    assert len(drawn) == 11 and box not in drawn
 
 
 def test_a_font_that_draws_all_letters_alike_is_refused_whatever_its_name(font_of, caplog):
