@@ -96,9 +96,17 @@ def _fold(layer: Layer, graph: Graph, own: str, step: np.float32) -> tuple[str, 
         integers = integers * np.where(factor < 0, -1, 1).astype(np.int8).reshape(spread)
         scale, bias = scale * np.abs(factor), bias * factor + shift
     scale = np.maximum(np.float32(scale), np.float32(1e-30))
-    names = graph.constant(integers, f"{key}.weight.int8"), graph.constant(scale, f"{key}.weight.scale")
-    weight = graph.node("DequantizeLinear", *names, axis=axis)
+    weight = _restore(graph, integers, scale, axis, f"{key}.weight")
     return weight, _add_bias(graph, bias, scale * step, f"{key}.bias")
+
+
+def _restore(graph: Graph, integers: np.ndarray, scale: np.ndarray, axis: int, key: str) -> str:
+    """Weights from integers and a scale for each output channel. Their zeros are said, though 0 is the default: without
+    VNNI ONNX Runtime is asked to make them unsigned (`export.session_options`), and gets it wrong where they are not.
+    """
+    arrays = {"int8": integers, "scale": scale, "zero": np.zeros(len(scale), np.int8)}
+    names = [graph.constant(array, f"{key}.{name}") for name, array in arrays.items()]
+    return graph.node("DequantizeLinear", *names, axis=axis)
 
 
 def _add_bias(graph: Graph, bias: np.ndarray, step: np.ndarray, key: str) -> str:
@@ -119,5 +127,4 @@ def _add_weights(layer: Layer, graph: Graph, key: str) -> None:
         asked = f"{key}.{name}"
         if integers.ndim == 2:
             integers, axis, asked = integers.T, 1 - axis, f"{asked}.transposed"
-        names = graph.constant(integers, f"{asked}.int8"), graph.constant(scale.reshape(-1), f"{asked}.scale")
-        graph.stand_in(asked, graph.node("DequantizeLinear", *names, axis=axis))
+        graph.stand_in(asked, _restore(graph, integers, scale.reshape(-1), axis, asked))

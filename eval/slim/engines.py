@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from crnn_jt.backend import ops
+from crnn_jt.export import session_options
 from crnn_jt.models import Model
 from data_tools.errors import UserError
 
@@ -25,7 +26,7 @@ def threads() -> int:
 def _open_onnxruntime(path: Path) -> Run:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    options = session_options()
     options.intra_op_num_threads = threads()
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return lambda images: session.run(None, {"images": images})[0]

@@ -13,6 +13,7 @@ if MISSING:
 
 from onnx import TensorProto, helper
 
+from crnn_jt.export import session_options
 from crnn_jt.onnx.graph import IR, OPSET, Graph
 from crnn_jt.onnx.nodes import node_of, stack, to_sequence
 from crnn_jt.sequences import CHANNELS, COLUMNS, GRID
@@ -33,7 +34,7 @@ def run(graph: Graph, output: str, x: np.ndarray) -> np.ndarray:
     made = helper.make_graph(graph.nodes, "plan", [given], [helper.make_empty_tensor_value_info("y")], graph.constants)
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(made, opset_imports=[opset], ir_version=IR).SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, session_options(), providers=["CPUExecutionProvider"])
     return session.run(["y"], {"x": x.astype(np.float32)})[0]
 
 

@@ -167,7 +167,7 @@ def test_a_stack_at_once_is_the_stack_layer_by_layer(plan, sizes, monkeypatch):
         found.append(arrays | {f"after {name}": value for name, value in backend.state(stack).items()})
     for name, expected in found[1].items():
         scale = max(0.5, float(np.abs(expected).max()))  # some slopes are zero but for rounding
-        np.testing.assert_allclose(found[0][name] / scale, expected / scale, atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(found[0][name] / scale, expected / scale, atol=1e-4, err_msg=name)
 
 
 def test_maps_on_the_way_are_those_of_the_stack_layer_by_layer(monkeypatch):
