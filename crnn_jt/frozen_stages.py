@@ -38,12 +38,10 @@ class FrozenStages:
             self._keep_statistics()
             with backend.no_grad():
                 return self.model.sequence(ops.array(images), widths)
-        lengths = np.asarray(self.model.steps(widths))
-        sequence = None
-        for rows in by_width(list(widths)):
+        lengths = self.model.steps(widths)
+        sequence = np.zeros((lengths.max(), len(images), self.model.refiner.out_features), np.float32)
+        for rows in by_width(widths):
             seen = self.network.run(np.ascontiguousarray(images[rows][..., : widths[rows[0]]]))
-            if sequence is None:
-                sequence = np.zeros((lengths.max(), len(images), seen.shape[2]), np.float32)
             sequence[: len(seen), rows] = seen
         return ops.array(sequence), lengths
 

@@ -171,13 +171,9 @@ def _(layer: layers.BatchNorm, at: _Place, value: Value, place: str, kept: dict[
     return value
 
 
-@trace.register(layers.Quantised)
-def _(layer: layers.Quantised, at: _Place, value: Value, place: str, kept: dict[str, Value]) -> Value:
-    return _last(layer.body, at, value, f"{place}.body.", kept)
-
-
 @trace.register(layers.Block)
-def _(layer: layers.Block, at: _Place, value: Value, place: str, kept: dict[str, Value]) -> Value:
+@trace.register(layers.Quantised)
+def _(layer: layers.Block | layers.Quantised, at: _Place, value: Value, place: str, kept: dict[str, Value]) -> Value:
     return _last(layer.body, at, value, f"{place}.body.", kept)
 
 

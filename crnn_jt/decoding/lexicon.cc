@@ -46,7 +46,6 @@ struct Search {
     void look_ahead(int symbols, int most) {
         std::vector<double> chance(most + 1, 0.0);
         chance[0] = 1;
-        future.assign(steps + 1, 1.0);
         for (int t = steps - 1; t >= 0; --t) {
             double first = 0, second = 0;
             for (int k = 1; k < symbols; ++k) {
@@ -233,6 +232,7 @@ int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word
     Search search{
         {symbol, children, word}, steps, weight, heaviest, bare, growth, std::vector<double>(symbols * steps)};
     search.mass.resize(symbols);
+    search.future.assign(steps + 1, 1.0);
     for (int depth = 0; depth <= levels; ++depth) search.grown.push_back(depth ? search.grown.back() * growth : 1);
     search.blank.assign(levels, std::vector<double>(steps + 1));
     search.symbol.assign(levels, std::vector<double>(steps + 1, 0.0));
@@ -244,7 +244,7 @@ int64_t best(const int32_t* symbol, const int32_t* children, const int32_t* word
             const double* own = search.p.data() + k * steps;
             search.mass[k] = std::accumulate(own, own + steps, 0.0);
         }
-        search.look_ahead(symbols, levels - 1);
+        if (weight) search.look_ahead(symbols, levels - 1);
         auto& b = search.blank[0];
         b[0] = 1;
         for (int t = 0; t < steps; ++t) b[t + 1] = b[t] * search.p[t];
