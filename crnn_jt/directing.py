@@ -77,7 +77,7 @@ class DirectionReader:
         unsure = np.flatnonzero(np.abs(odds) < SURE)
         odds[unsure] = (odds[unsure] - self._odds([looks[n][:, ::-1, ::-1] for n in unsure])) / 2
         mean = np.bincount(owners, odds) / np.bincount(owners)
-        return (1 / (1 + np.exp(-mean))).astype(np.float32)
+        return _chances(mean)
 
     def _odds(self, looks: Sequence[np.ndarray]) -> np.ndarray:
         """The log odds of standing on the head, (N,), of pixels uint8 (C, H, W)."""
@@ -117,7 +117,12 @@ class TogetherWithReader:
             confidences = np.maximum([reading.confidence for reading in readings], FAINTEST)
             as_it_is, turned_round = np.log(confidences).reshape(2, -1)
             odds[doubtful] += turned_round - as_it_is
-        return (1 / (1 + np.exp(-odds))).astype(np.float32)
+        return _chances(odds)
+
+
+def _chances(odds: np.ndarray) -> np.ndarray:
+    """The probabilities, float32, of log odds."""
+    return (1 / (1 + np.exp(-odds))).astype(np.float32)
 
 
 def load(name: str | Path, fast: bool = True) -> DirectionReader:

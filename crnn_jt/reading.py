@@ -277,12 +277,8 @@ class SequenceReader:
         if self.network is None or not generator.whole or generator.by_place:
             return self._sequence(images)
         if self._refining is None:  # few models are asked for scores: no memory before
-            self._refining = self._freeze_refining(state(self.recognizer))
+            self._refining = self.recognizer.freeze_refining(state(self.recognizer))
         return self._refining.run(images), self.recognizer.steps(np.full(len(images), images.shape[3]))
-
-    def _freeze_refining(self, arrays: dict[str, np.ndarray]):
-        """The network up to the refined sequence."""
-        return self.recognizer.freeze_refining(arrays)
 
     def _pairs(self, refined: np.ndarray, lengths: np.ndarray, rows: np.ndarray, words: list[str]) -> np.ndarray:
         """Scores of at most PAIRS words, filled up to a shape that comes again."""

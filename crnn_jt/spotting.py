@@ -35,9 +35,6 @@ class RegionReader(SequenceReader):
         self.recognizer, self.pieces, self._refining = model, None, None
         self.network = try_freeze(model, weights.arrays, "branch") if fast else None
 
-    def _freeze_refining(self, arrays: dict[str, np.ndarray]):
-        return self.recognizer.freeze_branch(arrays, whole=False)
-
     def _sequence(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.network is not None:
             return super()._sequence(images)

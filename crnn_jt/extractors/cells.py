@@ -81,10 +81,14 @@ def _unit(before: int, after: int, stride: Stride = (1, 1)) -> Plan:
     return (Activation(), Conv(before, after, (1, 1), stride, (0, 0), bias=False), BatchNorm(after))
 
 
+def _around(size: int, apart: int) -> dict[str, tuple[int, int]]:
+    """Of a square kernel whose values lie `apart`: its padding leaves the map's size as it is."""
+    return {"kernel": (size, size), "padding": (size // 2 * apart,) * 2, "dilation": (apart, apart)}
+
+
 def _separable(channels: int, size: int, stride: Stride, apart: int = 1) -> Plan:
     """ReLU, depthwise and 1x1 convolution, batch normalisation; no change of size but for the stride."""
-    kernel, padding, dilation = (size, size), (size // 2 * apart,) * 2, (apart, apart)
-    depthwise = Conv(channels, channels, kernel, stride, padding, False, channels, dilation)
+    depthwise = Conv(channels, channels, stride=stride, bias=False, groups=channels, **_around(size, apart))
     return (Activation(), depthwise, Conv(channels, channels, (1, 1), padding=(0, 0), bias=False), BatchNorm(channels))
 
 
@@ -97,8 +101,7 @@ def _atrous(channels: int, size: int, stride: Stride) -> Plan:
     for the bilinear reduction of Auto-DeepLab's code.
     """
     apart = 2 if stride == (1, 1) else 1
-    kernel, padding, dilation = (size, size), (size // 2 * apart,) * 2, (apart, apart)
-    convolution = Conv(channels, channels, kernel, stride, padding, bias=False, dilation=dilation)
+    convolution = Conv(channels, channels, stride=stride, bias=False, **_around(size, apart))
     return (Activation(), convolution, BatchNorm(channels))
 
 

@@ -109,6 +109,10 @@ class ReadsRegions:
         logits = self.generate(self.refine(sequence, lengths), lengths)
         return ops.numpy(ops.log_softmax(logits, 2)), lengths
 
+    def freeze_refining(self, arrays: dict[str, np.ndarray]):
+        """The branch on the CPU kernels up to the refined sequence."""
+        return self.freeze_branch(arrays, whole=False)
+
     def freeze_branch(self, arrays: dict[str, np.ndarray], whole: bool = True):
         """A network from regions of one width (R, C, height, W) to logits (T', R, K); to the refined sequence where the
         kernels lack the generator, or where it is not to be `whole`.

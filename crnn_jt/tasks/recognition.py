@@ -39,7 +39,7 @@ class Recognition(Task):
 
     `kinship` is how strongly symbols learn from each other's samples where they share a part, such as notes of one
     pitch (0: not at all). With `frozen` extractor and refiner (and rectifier) stay as `--init` gives them: generator
-    and corrector learn from what these see, several times as many pictures a second.
+    and corrector learn from what these see, at less than half of the price.
     """
 
     augmentations = tuple(PICTURES)
